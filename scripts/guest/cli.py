@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command line of scripts/vm."""
+
+import argparse
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from guest import console, image, kernel, module, qemu
+from guest.cache import CHECKOUT, HOST, Failure, digest, remove, say
+from guest.cpio import Archive
+
+EXIT_TIMEOUT = 124
+EXIT_SPLAT = 99
+GUEST = CHECKOUT / "scripts/guest"
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Everything after a lone -- is the command, whatever it looks like."""
+    command: list[str] = []
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    parser = argparse.ArgumentParser(
+        prog="scripts/vm", usage="%(prog)s [options] [-- CMD ARGS...]",
+        description="Boots a stock Debian kernel with mmlens loaded, and runs CMD in it as root"
+        " (or, without CMD, a shell). Exits with CMD's code; 99 if the kernel complained, 124 if time ran out.",
+    )  # fmt: skip
+    parser.add_argument("--arch", choices=("x86_64", "arm64"), default="x86_64")
+    parser.add_argument("--kernel", default="newest", help="a series (7.2, 7.3), a release, or debug; default: newest")
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--memory", default="2G")
+    parser.add_argument("--append", default="", help="more words for the kernel's command line")
+    parser.add_argument("--qemu", action="append", default=[], metavar="ARG", help="one more word for QEMU")
+    parser.add_argument("--icount", action="store_true", help="count instructions instead of time")
+    parser.add_argument("--copy", action="append", default=[], metavar="SRC[:DST]", help="default DST: /NAME")
+    parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
+    parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
+    parser.add_argument("--version", action="store_true", help="say which kernel would run, and exit")
+    options = parser.parse_args(words)
+    options.command = command
+    return options
+
+
+def copies(words: list[str]) -> list[tuple[Path, str]]:
+    """What to put where in the guest. A source is one of the caller's files."""
+    found = []
+    for word in words:
+        name, _, target = word.partition(":")
+        path = os.path.join(os.environ.get("MMLENS_CWD", os.getcwd()), name)
+        # Resolved on the host's side: its links mean its own files.
+        source = Path(str(HOST) + os.path.abspath(path))
+        if not source.exists():
+            raise Failure(f"--copy: there is no file {path}")
+        target = target or "/" + os.path.basename(os.path.abspath(path))
+        if target.endswith("/"):
+            target += source.name
+        found.append((source, target))
+    return found
+
+
+def payload(options: argparse.Namespace, ko: Path | None, interactive: bool, out: Path) -> None:
+    """What this run adds to the initial file system."""
+    with out.open("ab") as handle, Archive(handle) as archive:
+        archive.file("payload/run/start", (GUEST / "start").read_bytes())
+        if ko:
+            archive.file("payload/run/mmlens.ko", ko.read_bytes())
+        if not interactive:
+            text = f"exec {shlex.join(options.command)}\n"
+            archive.file("payload/run/command", text.encode())
+        archive.file("payload/run/env", environment(interactive).encode())
+        for source, target in copies(options.copy):
+            archive.tree(source, "payload/files/" + target.lstrip("/"))
+
+
+def environment(interactive: bool) -> str:
+    """What the guest's shell has to know of the person's terminal."""
+    if not interactive:
+        return ""
+    size = shutil.get_terminal_size()
+    term = shlex.quote(os.environ.get("TERM", "linux"))
+    return f"export TERM={term}\nstty -F /dev/hvc0 rows {size.lines} cols {size.columns}\n"
+
+
+def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
+    """Makes what is missing, runs the guest, and judges the run."""
+    interactive = not options.command
+    if interactive and not sys.stdin.isatty():
+        raise Failure("a shell needs a terminal; try: scripts/vm -- CMD")
+    userland = image.userland(options.arch)
+    ko = None if options.no_module else module.build(chosen)
+    init = GUEST / "init"
+    base = qemu.early_initrd(chosen.release, chosen.early, userland / "busybox", init,
+                             digest(init.read_bytes(), userland.name))  # fmt: skip
+    accelerator = "tcg" if options.icount else qemu.accelerator(options.arch, chosen.image, userland / "busybox")
+    folder = qemu.run_folder()
+    initrd = folder / "initrd"
+    shutil.copyfile(base, initrd)
+    payload(options, ko, interactive, initrd)
+    disks = [userland / "root.ext4"] + ([chosen.modules] if chosen.modules else [])
+    timeout = options.timeout or (None if interactive else 600)
+    guest = qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, options.memory,
+                       options.append, options.qemu, options.icount, timeout)  # fmt: skip
+    process = qemu.start(guest, accelerator, interactive)
+    try:
+        if interactive:
+            qemu.converse(process)
+            in_time = True
+        else:
+            in_time = qemu.follow(guest, process)
+        return judge(folder, in_time, timeout)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        for name in ("initrd", "stdout", "stderr"):
+            remove(folder / name)
+
+
+def judge(folder: Path, in_time: bool, timeout: float | None) -> int:
+    """The exit code, after a look at what the kernel said."""
+    path = folder / "console.log"
+    log = path.read_text(errors="replace") if path.exists() else ""
+    status = (folder / "status").read_text().split() if (folder / "status").exists() else []
+    found = console.splats(log)
+    for splat in found:
+        print("\n".join(splat.lines), file=sys.stderr)
+    why = console.panic(log)
+    if why:
+        say(f"the guest's kernel panicked: {why}")
+    if found:
+        say(f"the kernel complained: {found[0].title} ({len(found)} in all, see {path})")
+        return EXIT_SPLAT
+    if not in_time:
+        print(console.tail(log), file=sys.stderr)
+        say(f"no end after {timeout:.0f} s, the guest was stopped (its last lines are above, all are in {path})")
+        return EXIT_TIMEOUT
+    if status[:1] == ["exit"]:
+        return int(status[1])
+    print(console.tail(log), file=sys.stderr)
+    if status[:1] == ["module"]:
+        say(f"mmlens.ko could not be loaded (the kernel's last lines are above, all are in {path})")
+    else:
+        print((folder / "qemu.log").read_text(errors="replace"), file=sys.stderr, end="")
+        say(f"the guest ended before the command did (its last lines are above, all are in {path})")
+    return EXIT_SPLAT
+
+
+def main() -> int:
+    """Runs scripts/vm and returns its exit code."""
+    options = parse(sys.argv[1:])
+    try:
+        chosen = kernel.find(options.arch, options.kernel)
+        if options.version:
+            print(chosen.describe())
+            return 0
+        return boot(options, chosen)
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output has gone, like `| head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs one guest in QEMU and follows what comes out of it."""
+
+import lzma
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guest.cache import CACHE, make, remove
+from guest.cpio import Archive
+
+MACHINE = {
+    "x86_64": ("qemu-system-x86_64", "-machine", "q35", "-cpu", "max"),
+    "arm64": ("qemu-system-aarch64", "-machine", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+}
+CONSOLE = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}
+# Longer than a boot takes where KVM works, much shorter than a hang.
+PROBE_SECONDS = 15
+KEEP_RUNS = 10
+
+
+@dataclass
+class Guest:
+    """What a guest is made of, and how it is to run."""
+
+    arch: str
+    kernel: Path
+    initrd: Path
+    folder: Path
+    disks: Sequence[Path] = ()
+    cpus: int = 2
+    memory: str = "2G"
+    append: str = ""
+    options: Sequence[str] = field(default_factory=list)
+    icount: bool = False
+    timeout: float | None = None
+
+    def command(self, accelerator: str, interactive: bool) -> list[str]:
+        """QEMU's command line."""
+        machine = list(MACHINE[self.arch])
+        if accelerator == "kvm":
+            machine[machine.index("-cpu") + 1] = "host"
+        words = [
+            *machine, "-accel", accelerator, "-smp", str(self.cpus), "-m", self.memory,
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-kernel", str(self.kernel), "-initrd", str(self.initrd),
+            "-append", f"console={CONSOLE[self.arch]} panic=-1 {self.append}".strip(),
+            "-chardev", f"file,id=console,path={self.folder}/console.log", "-serial", "chardev:console",
+            "-device", "virtio-serial-pci",
+            "-chardev", "stdio,id=tty,signal=off" if interactive else "null,id=tty",
+            "-device", "virtconsole,nr=0,chardev=tty",
+        ]  # fmt: skip
+        # Plain files never push back, so that nothing is lost when the guest
+        # powers off right after its last write.
+        for number, name in enumerate(("stdout", "stderr", "status"), start=1):
+            words += ["-chardev", f"file,id={name},path={self.folder}/{name}",
+                      "-device", f"virtserialport,nr={number},chardev={name}"]  # fmt: skip
+        for disk in self.disks:
+            words += ["-drive", f"file={disk},if=virtio,format=raw,snapshot=on,cache=unsafe"]
+        if self.icount:
+            words += ["-icount", "shift=0,sleep=off"]
+        return [*words, *self.options]
+
+
+def start(guest: Guest, accelerator: str, interactive: bool = False) -> subprocess.Popen[bytes]:
+    """Starts QEMU; it dies with this process, however that dies."""
+    with (guest.folder / "qemu.log").open("wb") as log:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *guest.command(accelerator, interactive)],
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=None if interactive else log, stderr=log,
+            env={**os.environ, "TMPDIR": str(guest.folder)},
+        )  # fmt: skip
+
+
+def follow(guest: Guest, process: subprocess.Popen[bytes]) -> bool:
+    """Passes the command's output on as it comes. False if time ran out."""
+    deadline = time.monotonic() + guest.timeout if guest.timeout else None
+    streams = [(guest.folder / "stdout", sys.stdout.buffer), (guest.folder / "stderr", sys.stderr.buffer)]
+    offsets = [0, 0]
+
+    def drain() -> bool:
+        moved = False
+        for number, (path, out) in enumerate(streams):
+            if path.exists() and path.stat().st_size > offsets[number]:
+                with path.open("rb") as source:
+                    source.seek(offsets[number])
+                    while data := source.read(1 << 20):
+                        offsets[number] += len(data)
+                        out.write(data)
+                        moved = True
+                out.flush()
+        return moved
+
+    try:
+        while process.poll() is None:
+            if not drain():
+                time.sleep(0.02)
+            if deadline and time.monotonic() > deadline:
+                return False
+        return True
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        drain()
+
+
+def converse(process: subprocess.Popen[bytes]) -> None:
+    """Lets the person talk to the guest, and gives the terminal back as it was."""
+    before = termios.tcgetattr(sys.stdin)
+    # ^C is for the guest; QEMU makes the terminal raw, but only once it is up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.wait()
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def accelerator(arch: str, kernel: Path, busybox: Path) -> str:
+    """KVM if a guest really boots with it on this boot of the host, else emulation."""
+    host = platform.machine().replace("aarch64", "arm64")
+    if arch != host or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def probe(verdict: Path) -> None:
+        verdict.write_text("kvm" if boots_with_kvm(arch, kernel, busybox) else "tcg")
+
+    return make(CACHE / "kvm" / f"{boot}-{arch}", "probing KVM with a real boot", probe).read_text()
+
+
+def boots_with_kvm(arch: str, kernel: Path, busybox: Path) -> bool:
+    """Boots a guest that says one word and powers off."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (folder / "initrd").open("wb") as out, Archive(out) as archive:
+            archive.file("busybox", busybox.read_bytes(), 0o755)
+            archive.file("init", b"#!/busybox sh\necho it-lives\n/busybox poweroff -f\n", 0o755)
+            archive.folder("dev")
+        guest = Guest(arch, kernel, folder / "initrd", folder, memory="512M")
+        process = start(guest, "kvm")
+        try:
+            process.wait(PROBE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log = folder / "console.log"
+        return log.exists() and b"it-lives" in log.read_bytes()
+
+
+def early_initrd(kernel_release: str, early: Sequence[Path], busybox: Path, init: Path, key: str) -> Path:
+    """The part of the initial file system that is the same in every run."""
+
+    def build(path: Path) -> None:
+        with path.open("wb") as out, Archive(out) as archive:
+            for folder in ("dev", "proc", "sys", "root"):
+                archive.folder(folder)
+            archive.file("init", init.read_bytes(), 0o755)
+            archive.file("busybox", busybox.read_bytes(), 0o755)
+            for number, module in enumerate(early):
+                data = lzma.decompress(module.read_bytes()) if module.suffix == ".xz" else module.read_bytes()
+                archive.file(f"early/{number:02}.ko", data)
+
+    return make(CACHE / "image" / f"initrd-{kernel_release}-{key}", f"initial file system of {kernel_release}", build)
+
+
+def run_folder() -> Path:
+    """A folder for one run; the logs of the last few are kept."""
+    runs = CACHE / "run"
+    runs.mkdir(parents=True, exist_ok=True)
+    for old in sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEEP_RUNS]:
+        if time.time() - old.stat().st_mtime > 3600:
+            remove(old)
+    return Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=runs))
+
