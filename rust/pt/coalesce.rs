@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs of equal entries, as `note_page()` of `mm/ptdump.c` makes them.
+
+use super::{
+    entry::{
+        Entry,
+        Format, //
+    },
+    walk::Found, //
+};
+
+/// Neighbouring entries of one level that differ in nothing but what they point to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first entry, but with the `end` of the run.
+    pub first: Found,
+    /// How many entries.
+    pub entries: u64,
+    /// Whether the page frames follow one another too.
+    pub contiguous: bool,
+}
+
+impl Run {
+    fn new(found: &Found) -> Self {
+        Self {
+            first: *found,
+            entries: 1,
+            contiguous: true,
+        }
+    }
+}
+
+/// Collects neighbouring entries into a run.
+///
+/// A run splits only on what its line shows: the kind, and the bits of [`Format::flag_bits`].
+#[derive(Debug)]
+pub struct Coalesce<F> {
+    format: F,
+    page_size: u64,
+    run: Option<Run>,
+}
+
+impl<F: Format> Coalesce<F> {
+    /// An empty run.
+    pub fn new(format: F, page_size: u64) -> Self {
+        Self {
+            format,
+            page_size,
+            run: None,
+        }
+    }
+
+    /// Adds `found` if it goes on where the run ends and is equal to it; returns whether it did.
+    ///
+    /// [`Entry::None`] is never part of a run.
+    pub fn add(&mut self, found: &Found) -> bool {
+        let Some(run) = &mut self.run else {
+            if found.entry != Entry::None {
+                self.run = Some(Run::new(found));
+            }
+            return true;
+        };
+        if found.start != run.first.end || !is_equal(&self.format, &run.first, found) {
+            return false;
+        }
+        let expected = match run.first.entry {
+            Entry::Leaf { pfn } => Some(pfn + (found.start - run.first.start) / self.page_size),
+            Entry::Table { pfn } => Some(pfn + run.entries),
+            Entry::None | Entry::NonPresent(_) | Entry::Bad => None,
+        };
+        run.contiguous &= found.entry.pfn() == expected;
+        run.first.end = found.end;
+        run.entries += 1;
+        true
+    }
+
+    /// The run so far, if it has begun.
+    pub fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+}
+
+/// Whether the lines of the two entries look the same, page frames aside.
+fn is_equal<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
+    let same_kind = match (&a.entry, &b.entry) {
+        (Entry::Leaf { .. }, Entry::Leaf { .. }) => true,
+        (Entry::Table { .. }, Entry::Table { .. }) => true,
+        (Entry::NonPresent(a), Entry::NonPresent(b)) => a.kind == b.kind,
+        (Entry::Bad, Entry::Bad) => true,
+        _ => false,
+    };
+    same_kind
+        && a.level == b.level
+        && (a.raw.0 ^ b.raw.0) & format.flag_bits(&a.entry, a.level) == 0
+}

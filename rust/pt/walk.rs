@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The walk: from a source of table snapshots to a stream of entries.
+
+use super::{
+    entry::{
+        Entry,
+        Format,
+        Raw, //
+    },
+    level::{
+        Geometry,
+        Level, //
+    },
+};
+
+/// How a look at the tables went: the entries themselves are in the window that was given for them.
+///
+/// All values were read at one instant of the reader's choice, each exactly once; they may be stale
+/// by now.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// The lowest level at which an entry was read.
+    pub reached: Level,
+    /// How many entries of the wanted level are in the window. 0 if the way down ended above.
+    pub count: usize,
+}
+
+/// A source of entries: the tables of a process in the kernel, tables in ordinary memory in the
+/// tests.
+pub trait Tables {
+    /// Why the tables cannot be read.
+    type Error;
+
+    /// Reads the way down to the entries that translate `va`, and copies the entries of `level`
+    /// from there on, as many as `window` holds, but none of another table.
+    fn snapshot(
+        &mut self,
+        va: u64,
+        level: Level,
+        window: &mut [Raw],
+    ) -> Result<Snapshot, Self::Error>;
+}
+
+/// One entry, where it was found and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// First address that the entry translates, not below the start of the walk.
+    pub start: u64,
+    /// Exclusive end of what it translates, not above the end of the walk.
+    pub end: u64,
+    /// The level of its table.
+    pub level: Level,
+    /// The entry as it stands.
+    pub raw: Raw,
+    /// The same, decoded.
+    pub entry: Entry,
+}
+
+/// Which entries to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The level of the entries.
+    pub level: Level,
+    /// First address of interest.
+    pub start: u64,
+    /// Exclusive end; greater than `start`.
+    pub end: u64,
+}
+
+/// One step of a walk: a window of entries, or a hole.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    span: Span,
+    snapshot: Snapshot,
+    /// Where the next step begins: behind the window or the hole, at most at the end of the span.
+    pub next: u64,
+}
+
+impl Step {
+    /// Looks at the entries at the start of `span`, as many as `window` holds.
+    pub fn take<T: Tables>(
+        geometry: &Geometry,
+        tables: &mut T,
+        span: Span,
+        window: &mut [Raw],
+    ) -> Result<Self, T::Error> {
+        let Span { level, start, end } = span;
+        let snapshot = tables.snapshot(start, level, window)?;
+        let next = match snapshot.count as u64 {
+            0 => geometry.entry_end(start, snapshot.reached),
+            count => geometry
+                .entry_start(start, level)
+                .saturating_add(count.saturating_mul(geometry.size(level))),
+        };
+        Ok(Self {
+            span,
+            snapshot,
+            next: next.min(end),
+        })
+    }
+
+    /// The entries that the step has put into `window`, in address order, [`Entry::None`] included.
+    pub fn found<'a, F: Format>(
+        &self,
+        format: &'a F,
+        geometry: &Geometry,
+        window: &'a [Raw],
+    ) -> impl Iterator<Item = Found> + 'a {
+        let Span { level, start, end } = self.span;
+        let size = geometry.size(level);
+        let first = geometry.entry_start(start, level);
+        let entries = window.get(..self.snapshot.count).unwrap_or_default();
+        let starts = (0u64..).map(move |i| first.saturating_add(i.saturating_mul(size)));
+        starts
+            .zip(entries)
+            .take_while(move |&(va, _)| va < end)
+            .map(move |(va, &raw)| Found {
+                start: va.max(start),
+                end: va.saturating_add(size).min(end),
+                level,
+                raw,
+                entry: format.decode(raw, level),
+            })
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! x86_64 entries, 4 and 5 levels.
+//!
+//! Source: `arch/x86/include/asm/pgtable_types.h`, `pgtable.h`, `pgtable_64.h`, `pgtable-invert.h`;
+//! Intel SDM volume 3, section "4-Level Paging and 5-Level Paging".
+
+use super::{
+    bits::{
+        Bit,
+        Scope, //
+    },
+    entry::{
+        AddressBits,
+        Entry,
+        Format,
+        Raw,
+        Rights,
+        SoftLeaf, //
+    },
+    level::Level, //
+};
+
+const PRESENT: u64 = 1 << 0;
+const RW: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
+const ACCESSED: u64 = 1 << 5;
+const DIRTY: u64 = 1 << 6;
+/// The entry of an upper level is a leaf.
+const PSE: u64 = 1 << 7;
+/// Where a present entry has G, an entry that is not present has `_PAGE_PROTNONE`: mapped, yet
+/// `PROT_NONE`.
+const PROTNONE: u64 = 1 << 8;
+const NX: u64 = 1 << 63;
+/// `_KERNPG_TABLE`.
+const TABLE: u64 = PRESENT | RW | ACCESSED | DIRTY;
+
+/// Erratum: a processor may set A and D in an entry that is not there (`_PAGE_KNL_ERRATUM_MASK`).
+const NONE_IGNORES: u64 = ACCESSED | DIRTY;
+
+const SWP_TYPE_BITS: u32 = 5;
+const SWP_OFFSET_SHIFT: u32 = 9 + SWP_TYPE_BITS;
+
+/// The x86_64 format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct X86_64 {
+    address: AddressBits,
+    encryption: u64,
+}
+
+impl X86_64 {
+    /// The format of a machine that keeps physical addresses in `address` (`PTE_PFN_MASK`), which
+    /// leaves out the memory encryption bit, if there is one: `encryption` (`sme_me_mask`).
+    pub const fn new(address: AddressBits, encryption: u64) -> Self {
+        Self {
+            address,
+            encryption,
+        }
+    }
+
+    /// What the kernel would not follow (`pgd_bad()`, `p4d_bad()`, `pud_bad()`, `pmd_bad()`).
+    fn is_bad(&self, raw: u64, level: Level) -> bool {
+        let flags = raw & !self.address.mask() & !self.encryption;
+        match level {
+            Level::Pte => false,
+            Level::Pmd => flags & !(USER | ACCESSED) != PRESENT | RW | DIRTY,
+            Level::Pud => flags & !(TABLE | USER) != 0,
+            // With page-table isolation the kernel's copy of user entries is NX.
+            Level::P4d => flags & !(TABLE | USER | NX) != 0,
+            Level::Pgd => flags & !(USER | NX) != TABLE,
+        }
+    }
+
+    /// Page frame of a leaf or of the table that the entry points to.
+    fn pfn(&self, raw: u64, level: Level, is_leaf: bool) -> u64 {
+        // Entries that are not present hold the frame inverted, so that they name no memory that a
+        // speculating processor could reach (L1TF, pgtable-invert.h).
+        let raw = if raw & PRESENT == 0 { !raw } else { raw };
+        let mut address = self.address.address(raw);
+        if is_leaf {
+            // Bit 12 of a huge leaf is PAT, not address.
+            address &= match level {
+                Level::Pte => u64::MAX,
+                Level::Pmd => !((1 << 21) - 1),
+                Level::Pud | Level::P4d | Level::Pgd => !((1 << 30) - 1),
+            };
+        }
+        address >> 12
+    }
+}
+
+impl Format for X86_64 {
+    const BITS: &'static [Bit] = &[
+        Bit::flag("P", 0, Scope::PRESENT),
+        Bit::flag("RW", 1, Scope::PRESENT),
+        Bit::flag("US", 2, Scope::PRESENT),
+        Bit::flag("PWT", 3, Scope::PRESENT),
+        Bit::flag("PCD", 4, Scope::PRESENT),
+        Bit::flag("A", 5, Scope::PRESENT),
+        Bit::flag("D", 6, Scope::PRESENT),
+        Bit::flag("PAT", 7, Scope::PTE_LEAF),
+        Bit::flag("PSE", 7, Scope::HUGE_LEAF),
+        Bit::flag("PAT", 12, Scope::HUGE_LEAF),
+        Bit::flag("G", 8, Scope::LEAF),
+        Bit::flag("special", 9, Scope::LEAF),
+        Bit::flag("uffd-wp", 10, Scope::LEAF),
+        Bit::flag("soft-dirty", 11, Scope::LEAF),
+        Bit::flag("saved-dirty", 58, Scope::LEAF),
+        Bit::field("pkey", 59, 62, Scope::LEAF),
+        Bit::flag("NX", 63, Scope::PRESENT),
+        Bit::flag("soft-dirty", 1, Scope::NON_PRESENT),
+        Bit::flag("uffd-wp", 2, Scope::NON_PRESENT),
+        Bit::flag("exclusive", 3, Scope::NON_PRESENT),
+    ];
+
+    fn address_bits(&self) -> AddressBits {
+        self.address
+    }
+
+    fn decode(&self, raw: Raw, level: Level) -> Entry {
+        let Raw(raw) = raw;
+        if raw & !NONE_IGNORES == 0 {
+            return Entry::None;
+        }
+        let present = match level {
+            Level::Pte => PRESENT | PROTNONE,
+            // A huge page being split or changed is not P, yet mapped (`pmd_present()`).
+            Level::Pmd => PRESENT | PROTNONE | PSE,
+            Level::Pud | Level::P4d | Level::Pgd => PRESENT,
+        };
+        if raw & present == 0 {
+            return Entry::NonPresent(SoftLeaf {
+                kind: (raw >> (64 - SWP_TYPE_BITS)) as u8,
+                offset: !raw << SWP_TYPE_BITS >> SWP_OFFSET_SHIFT,
+            });
+        }
+        let is_leaf = match level {
+            Level::Pte => true,
+            Level::Pmd | Level::Pud => raw & PSE != 0,
+            Level::P4d | Level::Pgd => false,
+        };
+        if is_leaf {
+            return Entry::Leaf {
+                pfn: self.pfn(raw, level, true),
+            };
+        }
+        if self.is_bad(raw, level) {
+            return Entry::Bad;
+        }
+        Entry::Table {
+            pfn: self.pfn(raw, level, false),
+        }
+    }
+
+    fn rights(&self, raw: Raw) -> Rights {
+        let Raw(raw) = raw;
+        let user = raw & (PRESENT | USER) == PRESENT | USER;
+        Rights {
+            read: user,
+            write: user && raw & RW != 0,
+            exec: user && raw & NX == 0,
+        }
+    }
+}
