@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! debugfs folders and files, with an owner and with checks.
+//!
+//! `kernel::debugfs` sets no `file_operations.owner`, so a file that is open when the module goes
+//! away would be released through freed memory, and it has no hook for the checks of an `open`.
+//! This layer has both, for two kinds of files: [`Records`] to read and [`Control`] to write.
+//!
+//! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
+
+mod control;
+mod records;
+
+pub(crate) use control::Control;
+pub(crate) use records::Records;
+
+use crate::ffi;
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    ffi::c_void,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// A folder. Removed when dropped; its files must be gone by then.
+///
+/// # Invariants
+///
+/// `dentry` is a debugfs folder that this object alone removes.
+pub(crate) struct Dir {
+    dentry: NonNull<bindings::dentry>,
+}
+
+// SAFETY: debugfs functions may be called by any thread.
+unsafe impl Send for Dir {}
+// SAFETY: The same.
+unsafe impl Sync for Dir {}
+
+impl Dir {
+    /// Makes a folder, at the top or in `parent`.
+    ///
+    /// Errors: `ENODEV` if the kernel has no debugfs, `EPERM` if it is switched off, `EEXIST`,
+    /// `ENOMEM`.
+    pub(crate) fn new(name: &CStr, parent: Option<&Dir>) -> Result<Self> {
+        let parent = parent.map_or(core::ptr::null_mut(), |p| p.dentry.as_ptr());
+        // SAFETY: `name` is a string, `parent` a folder or null.
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), parent) };
+        let dentry = from_err_ptr(dentry)?;
+        // INVARIANT: Just made.
+        Ok(Self {
+            dentry: NonNull::new(dentry).ok_or(ENODEV)?,
+        })
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants it is there and ours to remove.
+        unsafe { bindings::debugfs_remove(self.dentry.as_ptr()) };
+    }
+}
+
+/// Files over one object. Removed when dropped, after the calls in progress have ended.
+///
+/// A file that is still open then reads as `EIO`.
+///
+/// # Invariants
+///
+/// The `i_private` of each file is the `D` that `data` keeps.
+pub(crate) struct Files<D> {
+    dentries: KVec<NonNull<bindings::dentry>>,
+    data: Arc<D>,
+}
+
+// SAFETY: debugfs functions may be called by any thread, and `D` is shared.
+unsafe impl<D: Send + Sync> Send for Files<D> {}
+// SAFETY: The same.
+unsafe impl<D: Send + Sync> Sync for Files<D> {}
+
+impl<D: Send + Sync> Files<D> {
+    /// No files yet.
+    pub(crate) fn new(data: Arc<D>) -> Self {
+        Self {
+            dentries: KVec::new(),
+            data,
+        }
+    }
+
+    /// The object behind the files.
+    pub(crate) fn data(&self) -> &Arc<D> {
+        &self.data
+    }
+
+    /// Adds a file (0400) that shows `R`.
+    pub(crate) fn records<R: Records<Data = D>>(self, dir: &Dir, name: &CStr) -> Result<Self> {
+        self.create(dir, name, 0o400, records::Table::<R>::FILE)
+    }
+
+    /// Adds a file (0200) that obeys `C`.
+    pub(crate) fn control<C: Control<Data = D>>(self, dir: &Dir, name: &CStr) -> Result<Self> {
+        self.create(dir, name, 0o200, control::Table::<C>::FILE)
+    }
+
+    /// `fops` take the `i_private` of an inode for a `D`.
+    fn create(
+        mut self,
+        dir: &Dir,
+        name: &CStr,
+        mode: bindings::umode_t,
+        fops: &'static bindings::file_operations,
+    ) -> Result<Self> {
+        self.dentries.reserve(1, GFP_KERNEL)?;
+        let data = Arc::as_ptr(&self.data);
+        // SAFETY: `dir` and `name` are valid, `fops` is static, and `data` outlives the file, since
+        // `drop` removes the file before the data.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_full(
+                name.as_char_ptr(),
+                mode,
+                dir.dentry.as_ptr(),
+                data.cast_mut().cast::<c_void>(),
+                core::ptr::null(),
+                fops,
+            )
+        };
+        let dentry = NonNull::new(from_err_ptr(dentry)?).ok_or(ENODEV)?;
+        self.dentries.push(dentry, GFP_KERNEL)?;
+        Ok(self)
+    }
+}
+
+impl<D> Drop for Files<D> {
+    fn drop(&mut self) {
+        for dentry in &self.dentries {
+            // SAFETY: By the type invariants the file is there, and it is ours to remove. This
+            // waits for calls in progress.
+            unsafe { bindings::debugfs_remove(dentry.as_ptr()) };
+        }
+    }
+}
+
+/// Whether this task may look at other processes' memory layout, and at page frames.
+///
+/// Errors: `EPERM` without `CAP_SYS_ADMIN` in the initial user namespace, or if the kernel is
+/// locked down against reading its memory.
+fn may_open() -> Result {
+    // SAFETY: Always fine for the current task.
+    if !unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) } {
+        return Err(EPERM);
+    }
+    // SAFETY: Always fine for the current task.
+    to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
+}
+
+/// Whether the one who opened `file` had the right to: a descriptor that was passed on gives nobody
+/// more than that.
+///
+/// # Safety
+///
+/// `file` is valid.
+unsafe fn opener_may_use(file: *const bindings::file) -> Result {
+    // SAFETY: `file` is valid by the caller's promise, the namespace is static.
+    let capable = unsafe {
+        bindings::file_ns_capable(
+            file,
+            &raw mut bindings::init_user_ns,
+            bindings::CAP_SYS_ADMIN as i32,
+        )
+    };
+    if !capable {
+        return Err(EPERM);
+    }
+    // SAFETY: Always fine for the current task.
+    to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
+}

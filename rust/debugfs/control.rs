@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files that are written to: one short command for each `write`.
+
+use super::{
+    may_open,
+    opener_may_use, //
+};
+use crate::compat;
+use core::marker::PhantomData;
+use kernel::{
+    bindings,
+    error::from_result,
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+};
+
+/// What a write to the file does.
+pub(crate) trait Control {
+    /// The object behind the file.
+    type Data: Send + Sync;
+
+    /// Obeys `command`: what was written, without white space around it. Process context, may
+    /// sleep.
+    fn write(data: &Self::Data, command: &str) -> Result;
+}
+
+/// The longest command, in bytes.
+const MAX_COMMAND: usize = 32;
+
+/// The table of a [`Control`] type.
+pub(super) struct Table<C>(PhantomData<C>);
+
+impl<C: Control> Table<C> {
+    pub(super) const FILE: &'static bindings::file_operations = &bindings::file_operations {
+        owner: compat::this_module(),
+        open: Some(Self::open),
+        write: Some(Self::write),
+        llseek: Some(bindings::noop_llseek),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `file` is being opened; `inode` is its inode, made by [`super::Files`] over a `C::Data`.
+    unsafe extern "C" fn open(_inode: *mut bindings::inode, _file: *mut bindings::file) -> c_int {
+        from_result(|| may_open().map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// `file` was opened by [`Self::open`]; the rest are the arguments of `write`.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buf: *const c_char,
+        len: usize,
+        _pos: *mut bindings::loff_t,
+    ) -> isize {
+        from_result(|| {
+            // SAFETY: `file` is valid.
+            unsafe { opener_may_use(file) }?;
+            let mut command = [0u8; MAX_COMMAND];
+            let command = command.get_mut(..len).ok_or(EINVAL)?;
+            UserSlice::new(UserPtr::from_ptr(buf.cast_mut().cast()), len)
+                .reader()
+                .read_slice(command)?;
+            let command = core::str::from_utf8(command).map_err(|_| EINVAL)?;
+            // SAFETY: `file` is valid, and so is its inode.
+            let data = unsafe { (*(*file).f_inode).i_private };
+            // SAFETY: debugfs keeps the file from being removed during `write`, and `Files` keeps
+            // the data as long.
+            C::write(unsafe { &*data.cast::<C::Data>() }, command.trim())?;
+            Ok(len as isize)
+        })
+    }
+}

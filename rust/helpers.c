@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One-call wrappers of inline functions and macros, in alphabetical order.
+ * No policy: what a wrapper needs is what the function it calls needs.
+ */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/security.h>
+#include <linux/seq_file.h>
+#include <linux/vmalloc.h>
+
+#include "helpers.h"
+
+const char *mmlens_anon_vma_name(struct vm_area_struct *vma)
+{
+	struct anon_vma_name *name = anon_vma_name(vma);
+
+	return name ? name->name : NULL;
+}
+
+void mmlens_cond_resched(void)
+{
+	cond_resched();
+}
+
+bool mmlens_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
+}
+
+unsigned long mmlens_get_mm_counter(struct mm_struct *mm, int member)
+{
+	return get_mm_counter(mm, member);
+}
+
+void mmlens_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+void mmlens_get_task_comm(char *comm, struct task_struct *task)
+{
+	strscpy_pad(comm, task->comm, TASK_COMM_LEN);
+}
+
+int mmlens_lock_page_killable(struct page *page)
+{
+	return folio_lock_killable(page_folio(page));
+}
+
+unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm)
+{
+	return mm_pgtables_bytes(mm);
+}
+
+int mmlens_mmap_read_lock_killable(struct mm_struct *mm)
+{
+	return mmap_read_lock_killable(mm);
+}
+
+void mmlens_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+int mmlens_security_locked_down_kcore(void)
+{
+	return security_locked_down(LOCKDOWN_KCORE);
+}
+
+void mmlens_seq_file_path(struct seq_file *m, struct file *file)
+{
+	seq_path(m, file_user_path(file), "\n");
+}
+
+void mmlens_unlock_page(struct page *page)
+{
+	folio_unlock(page_folio(page));
+}
+
+void mmlens_vfree(const void *address)
+{
+	vfree(address);
+}
+
+__u64 mmlens_virt_to_phys(const void *address)
+{
+	return virt_to_phys((void *)address);
+}
+
+bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma)
+{
+	return vma_is_initial_heap(vma);
+}
+
+bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma)
+{
+	return vma_is_initial_stack(vma);
+}
+
+void *mmlens_vzalloc_account(unsigned long size)
+{
+	return __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+}

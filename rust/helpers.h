@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What Rust calls in C: declarations only, so that bindgen can read them
+ * without the kernel's headers. helpers.c has the one-call wrappers of inline
+ * functions and macros, tables.c the look at the page tables.
+ */
+#ifndef MMLENS_HELPERS_H
+#define MMLENS_HELPERS_H
+
+#include <linux/types.h>
+
+struct file;
+struct mm_struct;
+struct page;
+struct seq_file;
+struct task_struct;
+struct vm_area_struct;
+
+/* helpers.c */
+const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
+void mmlens_cond_resched(void);
+bool mmlens_fatal_signal_pending(void);
+unsigned long mmlens_get_mm_counter(struct mm_struct *mm, int member);
+void mmlens_get_page(struct page *page);
+void mmlens_get_task_comm(char *comm, struct task_struct *task);
+int mmlens_lock_page_killable(struct page *page);
+unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm);
+int mmlens_mmap_read_lock_killable(struct mm_struct *mm);
+void mmlens_put_page(struct page *page);
+int mmlens_security_locked_down_kcore(void);
+void mmlens_seq_file_path(struct seq_file *m, struct file *file);
+void mmlens_unlock_page(struct page *page);
+void mmlens_vfree(const void *address);
+__u64 mmlens_virt_to_phys(const void *address);
+bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma);
+bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma);
+void *mmlens_vzalloc_account(unsigned long size);
+
+/* tables.c */
+
+#define MMLENS_LEVELS 5		/* pte, pmd, pud, p4d, pgd: enum pgtable_level */
+
+/* How the running kernel lays out its page tables. */
+struct mmlens_geometry {
+	__u8 shift[MMLENS_LEVELS];	/* PAGE_SHIFT, PMD_SHIFT, ... */
+	__u8 folded;			/* bit n: level n has no table of its own */
+	__u8 address_high_shift;
+	__u8 reserved;
+	__u64 address_low;		/* entry bits that are the address */
+	__u64 address_high;		/* bits that belong high_shift further up */
+	__u64 encryption;		/* the memory encryption bit, or 0 */
+};
+
+/* What one look at the tables found. */
+struct mmlens_snapshot {
+	__u32 reached;			/* lowest level of which an entry was read */
+	__u32 nr;			/* entries copied from the wanted level */
+};
+
+void mmlens_read_geometry(struct mmlens_geometry *geometry);
+void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
+			unsigned int level, unsigned int max,
+			struct mmlens_snapshot *snapshot, __u64 *entries);
+
+#endif /* MMLENS_HELPERS_H */

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Another process' address space: finding it, its VMAs, its tables, its fields.
+//!
+//! Lock order: nothing here takes a lock but the target's mmap lock, for reading, killable, one at
+//! a time, and never across a copy to user space. `mmput()` may run the `close` of any driver, ours
+//! too, so references of that kind are dropped with no lock held.
+
+pub(crate) mod fields;
+pub(crate) mod remote;
+pub(crate) mod tables;
+pub(crate) mod vmas;

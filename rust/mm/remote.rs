@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a pid to an address space.
+//!
+//! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
+//! [`include/linux/sched/mm.h`](srctree/include/linux/sched/mm.h)
+
+use crate::{
+    ffi,
+    seq::KernelAddress, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    error::to_result,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    task::Task, //
+};
+
+/// A counted reference to a `struct pid`: the name of a task that no later task with the same
+/// number has.
+///
+/// # Invariants
+///
+/// Owns one reference to `pid`.
+pub(crate) struct Pid {
+    pid: NonNull<bindings::pid>,
+}
+
+// SAFETY: The count is atomic, and what we read is constant.
+unsafe impl Send for Pid {}
+// SAFETY: The same.
+unsafe impl Sync for Pid {}
+
+impl Pid {
+    /// The pid with number `nr` in the pid namespace of the caller.
+    pub(crate) fn find(nr: i32) -> Option<Self> {
+        // SAFETY: May be called with any number.
+        let pid = NonNull::new(unsafe { bindings::find_get_pid(nr) })?;
+        // INVARIANT: The reference was just taken.
+        Some(Self { pid })
+    }
+
+    /// The task, unless it has been reaped.
+    pub(crate) fn task(&self) -> Option<ARef<Task>> {
+        // SAFETY: `pid` is valid by the type invariants.
+        let task =
+            unsafe { bindings::get_pid_task(self.pid.as_ptr(), bindings::pid_type_PIDTYPE_PID) };
+        // SAFETY: The reference was just taken, and goes to the result.
+        // CAST: `Task` is transparent over `task_struct`.
+        NonNull::new(task).map(|task| unsafe { ARef::from_raw(task.cast()) })
+    }
+
+    /// The number in the initial pid namespace, where every task has a number and no two the same.
+    pub(crate) fn nr(&self) -> i32 {
+        // SAFETY: `pid` is valid, the namespace is static.
+        unsafe { bindings::pid_nr_ns(self.pid.as_ptr(), &raw mut bindings::init_pid_ns) }
+    }
+}
+
+impl PartialEq for Pid {
+    fn eq(&self, other: &Self) -> bool {
+        self.pid == other.pid
+    }
+}
+
+impl Drop for Pid {
+    fn drop(&mut self) {
+        // SAFETY: `self` owns a reference.
+        unsafe { bindings::put_pid(self.pid.as_ptr()) };
+    }
+}
+
+/// What a task has for an address space.
+pub(crate) enum AddressSpace {
+    /// A user process. `mm_count` is held, not `mm_users`: the memory may go away while we hold
+    /// this.
+    User(ARef<Mm>),
+    /// A kernel thread: none, it runs on whatever was there before.
+    KernelThread,
+}
+
+/// The address space of `task`.
+///
+/// Errors: `ESRCH` if the task has exited and given up its memory; `EINTR` if the caller is being
+/// killed.
+pub(crate) fn address_space(task: &Task) -> Result<AddressSpace> {
+    let task = task.as_ptr();
+    // SAFETY: `task` is valid; the flag is set at creation and never changes.
+    if unsafe { (*task).flags } & bindings::PF_KTHREAD != 0 {
+        return Ok(AddressSpace::KernelThread);
+    }
+    // An exec changes the mm and the rights to it in one step for those who hold this
+    // (`mm_access()`, kernel/fork.c).
+    // SAFETY: The signal struct lives as long as the task struct.
+    let lock = unsafe { &raw mut (*(*task).signal).exec_update_lock };
+    // SAFETY: The lock is initialised, and we may sleep.
+    to_result(unsafe { bindings::down_read_killable(lock) })?;
+    // SAFETY: `task` is valid.
+    let mm = unsafe { bindings::get_task_mm(task) };
+    // SAFETY: Taken above.
+    unsafe { bindings::up_read(lock) };
+
+    let mm = NonNull::new(mm).ok_or(ESRCH)?;
+    // SAFETY: `get_task_mm` took a reference of this kind, which goes to the result.
+    // CAST: `MmWithUser` is transparent over `mm_struct`.
+    let mm: ARef<MmWithUser> = unsafe { ARef::from_raw(mm.cast()) };
+    Ok(AddressSpace::User(ARef::<Mm>::from(&**mm)))
+}
+
+/// Facts of a task for people.
+pub(crate) struct TaskInfo {
+    /// Thread id, in the initial pid namespace.
+    pub(crate) pid: i32,
+    /// Process id, in the initial pid namespace.
+    pub(crate) tgid: i32,
+    /// `task->comm`, padded with zeros.
+    comm: [u8; bindings::TASK_COMM_LEN as usize],
+    /// `task->active_mm`, borrowed if the task is a kernel thread.
+    pub(crate) active_mm: KernelAddress,
+}
+
+impl TaskInfo {
+    /// Reads the facts of `task`. The name may be torn if it changes just now.
+    pub(crate) fn read(task: &Task) -> Self {
+        let mut comm = [0u8; bindings::TASK_COMM_LEN as usize];
+        let task = task.as_ptr();
+        // SAFETY: `task` is valid and the array is as long as the function expects.
+        unsafe { ffi::mmlens_get_task_comm(comm.as_mut_ptr().cast(), task) };
+        // SAFETY: `task` is valid; these are single words, and we do not follow the pointer.
+        let (pid, tgid, active_mm) = unsafe { ((*task).pid, (*task).tgid, (*task).active_mm) };
+        Self {
+            pid,
+            tgid,
+            comm,
+            active_mm: KernelAddress::of(active_mm),
+        }
+    }
+
+    /// The name, without padding.
+    pub(crate) fn comm(&self) -> &[u8] {
+        self.comm.split(|&c| c == 0).next().unwrap_or_default()
+    }
+}

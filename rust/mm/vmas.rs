@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The VMAs of an address space.
+//!
+//! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
+
+use crate::{
+    ffi,
+    seq::KernelAddress,
+    text::vma_flags::VmaFlags, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::c_char,
+    fs::File,
+    mm::{
+        virt::VmaRef,
+        MmWithUser, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+    types::NotThreadSafe, //
+};
+
+/// The mmap lock of an address space, held for reading.
+///
+/// Keep it short: one window, no allocation that can wait for the target, no copy to user space.
+/// Never two at a time.
+///
+/// # Invariants
+///
+/// The lock is held by this task.
+pub(crate) struct MmapReadLock<'a> {
+    mm: &'a MmWithUser,
+    _nts: NotThreadSafe,
+}
+
+impl<'a> MmapReadLock<'a> {
+    /// Takes the lock. Sleeps.
+    ///
+    /// Errors: `EINTR` if this task is being killed.
+    pub(crate) fn lock(mm: &'a MmWithUser) -> Result<Self> {
+        // SAFETY: `mm` is valid.
+        to_result(unsafe { ffi::mmlens_mmap_read_lock_killable(mm.as_raw()) })?;
+        // INVARIANT: Just taken.
+        Ok(Self {
+            mm,
+            _nts: NotThreadSafe,
+        })
+    }
+
+    /// The address space.
+    pub(crate) fn mm(&self) -> &'a MmWithUser {
+        self.mm
+    }
+
+    /// The VMA that contains `addr`, or else the next one above.
+    pub(crate) fn find_vma(&self, addr: u64) -> Option<&VmaRef> {
+        // SAFETY: The lock is held; any address will do.
+        let vma = unsafe { bindings::find_vma(self.mm.as_raw(), addr as usize) };
+        // SAFETY: The VMA stays as it is while the lock is held, thus while `self` is borrowed.
+        (!vma.is_null()).then(|| unsafe { VmaRef::from_raw(vma) })
+    }
+}
+
+impl Drop for MmapReadLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Held, by the type invariants.
+        unsafe { bindings::mmap_read_unlock(self.mm.as_raw()) };
+    }
+}
+
+/// What a VMA is called if it has no file, in the order of `get_vma_name()` (`fs/proc/task_mmu.c`).
+pub(crate) enum Name {
+    /// Nothing.
+    None,
+    /// `[heap]`: the area of `brk()`.
+    Heap,
+    /// `[stack]`: the main thread's.
+    Stack,
+    /// Named by its driver or the architecture: `[vdso]`, `[vvar]`.
+    Special(Label),
+    /// Anonymous memory that the program named with `PR_SET_VMA_ANON_NAME`.
+    Anon(Label),
+}
+
+/// A copy of a name. C strings of at most `ANON_VMA_NAME_MAX_LEN` bytes; longer ones are cut.
+pub(crate) struct Label {
+    bytes: [u8; 80],
+    len: usize,
+}
+
+impl Label {
+    /// # Safety
+    ///
+    /// `s` is a C string that stays as it is during the call.
+    unsafe fn copy(s: NonNull<c_char>) -> Self {
+        // SAFETY: The caller's promise.
+        let s = unsafe { CStr::from_char_ptr(s.as_ptr()) }.to_bytes();
+        let mut bytes = [0; 80];
+        let len = s.len().min(bytes.len());
+        for (to, from) in bytes.iter_mut().zip(s) {
+            *to = *from;
+        }
+        Self { bytes, len }
+    }
+
+    /// The name.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What the dumps show of a VMA: a copy, to be used after the lock is gone.
+///
+/// Drop it with no lock held: the file may go with it.
+pub(crate) struct VmaInfo {
+    /// First address.
+    pub(crate) start: u64,
+    /// Exclusive end.
+    pub(crate) end: u64,
+    /// `vm_flags`.
+    pub(crate) flags: VmaFlags,
+    /// Offset of the start in the file, in pages.
+    pub(crate) pgoff: u64,
+    /// `vm_page_prot`: the flags of its entries.
+    pub(crate) page_prot: u64,
+    /// The file mapped, with a reference.
+    pub(crate) file: Option<VmaFile>,
+    /// The operations. Null for anonymous memory.
+    pub(crate) vm_ops: KernelAddress,
+    /// Whether anonymous pages were ever mapped (`anon_vma`).
+    pub(crate) has_anon_vma: bool,
+    /// Its name, if it has no file.
+    pub(crate) name: Name,
+}
+
+/// The file of a VMA, and what `/proc/PID/maps` prints of it.
+pub(crate) struct VmaFile {
+    /// The file.
+    pub(crate) file: ARef<File>,
+    /// `s_dev` of its file system, as major and minor.
+    pub(crate) dev: (u32, u32),
+    /// Inode number.
+    pub(crate) ino: u64,
+}
+
+impl VmaInfo {
+    /// Copies what is shown of `vma`.
+    pub(crate) fn read(_lock: &MmapReadLock<'_>, vma: &VmaRef) -> Self {
+        let raw = vma.as_ptr();
+        // SAFETY: The lock keeps the VMA and these fields as they are.
+        let (pgoff, vm_ops, page_prot, has_anon_vma) = unsafe {
+            (
+                (*raw).vm_pgoff,
+                (*raw).vm_ops,
+                (*raw).vm_page_prot,
+                !(*raw).anon_vma.is_null(),
+            )
+        };
+        let file = VmaFile::read(vma);
+        Self {
+            start: vma.start() as u64,
+            end: vma.end() as u64,
+            flags: VmaFlags(vma.flags() as u64),
+            pgoff: pgoff as u64,
+            page_prot: page_prot.pgprot as u64,
+            name: if file.is_some() {
+                Name::None
+            } else {
+                Name::read(vma)
+            },
+            file,
+            vm_ops: KernelAddress::of(vm_ops),
+            has_anon_vma,
+        }
+    }
+}
+
+impl VmaFile {
+    fn read(vma: &VmaRef) -> Option<Self> {
+        // SAFETY: The VMA is locked; the field does not change.
+        let file = unsafe { (*vma.as_ptr()).vm_file };
+        if file.is_null() {
+            return None;
+        }
+        // SAFETY: The VMA has a reference, so the file is valid; nobody is in the middle of an
+        // `fdget_pos` by us.
+        let file: ARef<File> = unsafe { File::from_raw_file(file) }.into();
+        // SAFETY: An open file has an inode, and that a super block.
+        let (dev, ino) = unsafe {
+            let inode = (*file.as_ptr()).f_inode;
+            ((*(*inode).i_sb).s_dev, (*inode).i_ino)
+        };
+        Some(Self {
+            file,
+            dev: (
+                dev >> bindings::MINORBITS,
+                dev & ((1 << bindings::MINORBITS) - 1),
+            ),
+            ino,
+        })
+    }
+}
+
+impl Name {
+    fn read(vma: &VmaRef) -> Self {
+        let raw = vma.as_ptr();
+        // SAFETY: The VMA is locked; its operations belong to the kernel or to a module that the
+        // VMA's file keeps loaded.
+        let name = unsafe { (*raw).vm_ops.as_ref() }.and_then(|ops| ops.name);
+        // SAFETY: This is what the operation is for (`get_vma_name()` calls it under the same
+        // lock).
+        let name = name.and_then(|name| NonNull::new(unsafe { name(raw) }.cast_mut()));
+        if let Some(name) = name {
+            // SAFETY: A C string, by the contract of the operation, that lives as long as the VMA
+            // is locked.
+            return Name::Special(unsafe { Label::copy(name) });
+        }
+        // SAFETY: The VMA is locked.
+        if unsafe { ffi::mmlens_vma_is_initial_heap(raw) } {
+            return Name::Heap;
+        }
+        // SAFETY: The VMA is locked.
+        if unsafe { ffi::mmlens_vma_is_initial_stack(raw) } {
+            return Name::Stack;
+        }
+        // SAFETY: The VMA is locked.
+        let name = NonNull::new(unsafe { ffi::mmlens_anon_vma_name(raw) }.cast_mut());
+        match name {
+            // SAFETY: A C string that lives as long as the VMA is locked.
+            Some(name) => Name::Anon(unsafe { Label::copy(name) }),
+            None => Name::None,
+        }
+    }
+}

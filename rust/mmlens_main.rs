@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! mmlens: see and exercise the address spaces of this machine.
+//!
+//! Two halves share one core: the *lens* prints a process' `mm_struct`, VMAs and page-table entries
+//! through debugfs; the *device* `/dev/mmlens` gives buffers whose mappings have `vm_operations` to
+//! watch.
+//!
+//! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
+//!
+//! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
+//! - glue (`vm`, `mm`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
+//!   `unsafe`;
+//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
+
+// A composite module: the crate is not named after the object.
+#![crate_name = "mmlens"]
+
+mod backing;
+mod chardev;
+mod compat;
+mod debugfs;
+mod device;
+mod ffi;
+mod inspect;
+mod ioctl;
+mod mapping;
+mod mm;
+#[allow(unreachable_pub)] // Public in the host crate.
+mod pt;
+mod seq;
+mod stats;
+#[allow(unreachable_pub)] // Public in the host crate.
+mod text;
+mod uapi;
+mod vm;
+
+use chardev::CharDevice;
+use device::Buffer;
+use inspect::Inspector;
+use kernel::prelude::*;
+
+module! {
+    type: Mmlens,
+    name: "mmlens",
+    authors: ["The mmlens authors"],
+    description: "See and exercise the address spaces of this machine",
+    license: "GPL",
+    params: {
+        max_buffer_mib: u32 {
+            default: 256,
+            description: "Largest buffer of an open /dev/mmlens, in MiB",
+        },
+    },
+}
+
+/// The module, as long as it is loaded.
+#[pin_data]
+struct Mmlens {
+    // Order of drops: no new opens of the device, then no new readers.
+    #[pin]
+    _device: CharDevice<Buffer>,
+    _inspector: Option<Inspector>,
+}
+
+impl kernel::InPlaceModule for Mmlens {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _device <- CharDevice::register(c"mmlens"),
+            _inspector: inspector()?,
+        })
+    }
+}
+
+/// The debugfs half, if the kernel has debugfs and it is not switched off.
+fn inspector() -> Result<Option<Inspector>> {
+    match Inspector::new() {
+        Ok(inspector) => Ok(Some(inspector)),
+        Err(error) if error == ENODEV || error == EPERM => {
+            pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Text output through `seq_file`.
+//!
+//! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
+
+use crate::ffi;
+use core::{
+    ffi::CStr,
+    fmt,
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    fs::File,
+    str::CStrExt as _,
+    types::NotThreadSafe, //
+};
+
+/// A kernel address that is kept to be shown by name or hashed: nobody can read it or follow it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KernelAddress(usize);
+
+impl KernelAddress {
+    /// The address of `ptr`.
+    pub(crate) fn of<T>(ptr: *const T) -> Self {
+        Self(ptr.addr())
+    }
+
+    /// Whether it is the null pointer.
+    pub(crate) fn is_null(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The buffer of a seq file, as a [`fmt::Write`].
+///
+/// What does not fit is dropped and the write fails; `seq_file` then starts the record again with a
+/// larger buffer.
+///
+/// # Invariants
+///
+/// `m` is valid for `'a`, and only this task uses it.
+pub(crate) struct SeqWriter<'a> {
+    m: NonNull<bindings::seq_file>,
+    _lifetime: PhantomData<&'a mut bindings::seq_file>,
+    _nts: NotThreadSafe,
+}
+
+impl SeqWriter<'_> {
+    /// # Safety
+    ///
+    /// `m` is not null, valid for the lifetime of the result, and used by this task alone.
+    pub(crate) unsafe fn from_raw(m: *mut bindings::seq_file) -> Self {
+        // INVARIANT: The caller's promise.
+        Self {
+            // SAFETY: The caller's promise.
+            m: unsafe { NonNull::new_unchecked(m) },
+            _lifetime: PhantomData,
+            _nts: NotThreadSafe,
+        }
+    }
+
+    /// Bytes that still fit into the buffer.
+    pub(crate) fn room(&self) -> usize {
+        // SAFETY: Valid and ours, by the type invariants.
+        let (size, count) = unsafe { ((*self.m.as_ptr()).size, (*self.m.as_ptr()).count) };
+        size.saturating_sub(count)
+    }
+
+    /// Whether something did not fit.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.room() == 0
+    }
+
+    /// Writes the path of `file` as `/proc/PID/maps` does: seen from the reader's root, newlines
+    /// escaped.
+    pub(crate) fn path(&mut self, file: &File) -> fmt::Result {
+        // SAFETY: Both are valid; this function may sleep, and so may we.
+        unsafe { ffi::mmlens_seq_file_path(self.m.as_ptr(), file.as_ptr()) };
+        self.check()
+    }
+
+    /// Writes the name of the kernel symbol at `address`, or the address hashed if it has none.
+    pub(crate) fn symbol(&mut self, address: KernelAddress) -> fmt::Result {
+        self.printf(c"%ps", address)
+    }
+
+    /// Writes a kernel address, hashed: the same address is the same number until the next boot,
+    /// and tells no more.
+    pub(crate) fn hashed(&mut self, address: KernelAddress) -> fmt::Result {
+        self.printf(c"%p", address)
+    }
+
+    /// `format` has one conversion, and that is of a pointer which is not read from.
+    fn printf(&mut self, format: &'static CStr, address: KernelAddress) -> fmt::Result {
+        // SAFETY: `m` is valid, and the argument is what the private callers' formats want.
+        unsafe { bindings::seq_printf(self.m.as_ptr(), format.as_char_ptr(), address.0) };
+        self.check()
+    }
+
+    fn check(&self) -> fmt::Result {
+        if self.has_overflowed() {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Write for SeqWriter<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        // SAFETY: `m` is valid; the bytes are.
+        unsafe { bindings::seq_write(self.m.as_ptr(), s.as_ptr().cast(), s.len()) };
+        self.check()
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Structs that cross the border to user space, versioned by their size.
+//!
+//! The rules are those of `copy_struct_from_user()`: see
+//! [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h) and the head of `uapi/mmlens.h`.
+
+use crate::ffi::uapi::{
+    mmlens_info,
+    mmlens_stats, //
+};
+use core::mem::size_of;
+use kernel::{
+    prelude::*,
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+};
+
+/// A struct of the ioctl interface.
+///
+/// # Safety
+///
+/// It is plain data without padding: all bytes are initialised, and any bytes are a value. It
+/// begins with a `__u32 size`.
+pub(crate) unsafe trait Versioned: Default {
+    /// Its size when it was first published.
+    const FIRST_SIZE: usize;
+}
+
+// SAFETY: Integers, with explicit padding.
+unsafe impl Versioned for mmlens_info {
+    const FIRST_SIZE: usize = 40;
+}
+
+// SAFETY: Integers, with explicit padding.
+unsafe impl Versioned for mmlens_stats {
+    const FIRST_SIZE: usize = 56;
+}
+
+/// A request as the caller sent it, and where the answer goes.
+pub(crate) struct Request<T> {
+    value: T,
+    address: UserPtr,
+    user_size: usize,
+}
+
+impl<T: Versioned> Request<T> {
+    /// Copies the struct at `arg`, whose size is `user_size` by the ioctl number.
+    ///
+    /// Errors: `EINVAL` if that is less than the first version, or not what the struct itself says;
+    /// `E2BIG` if there is something in what we do not know; `EFAULT`.
+    pub(crate) fn from_user(arg: usize, user_size: usize) -> Result<Self> {
+        if user_size < T::FIRST_SIZE {
+            return Err(EINVAL);
+        }
+        let address = UserPtr::from_addr(arg);
+        let mut reader = UserSlice::new(address, user_size).reader();
+        let mut value = T::default();
+        let known = user_size.min(size_of::<T>());
+        let bytes = as_bytes_mut(&mut value).get_mut(..known).ok_or(EINVAL)?;
+        reader.read_slice(bytes)?;
+        let size_member = bytes.first_chunk().copied().map(u32::from_ne_bytes);
+        while !reader.is_empty() {
+            let mut byte = [0];
+            reader.read_slice(&mut byte)?;
+            if byte != [0] {
+                return Err(E2BIG);
+            }
+        }
+        if size_member.map(|s| s as usize) != Some(user_size) {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            value,
+            address,
+            user_size,
+        })
+    }
+
+    /// What the caller sent.
+    pub(crate) fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Copies the answer to where the request was, as far as the caller knows the struct.
+    ///
+    /// `answer` gets the size that its `size` member is to have.
+    ///
+    /// Errors: `EFAULT`.
+    pub(crate) fn answer(self, answer: impl FnOnce(u32) -> T) -> Result {
+        let answer = answer(self.user_size as u32);
+        let known = self.user_size.min(size_of::<T>());
+        let bytes = as_bytes(&answer).get(..known).ok_or(EINVAL)?;
+        UserSlice::new(self.address, self.user_size)
+            .writer()
+            .write_slice(bytes)
+    }
+}
+
+fn as_bytes<T: Versioned>(value: &T) -> &[u8] {
+    // SAFETY: `T` is plain data without padding, by the contract of the trait.
+    unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast(), size_of::<T>()) }
+}
+
+fn as_bytes_mut<T: Versioned>(value: &mut T) -> &mut [u8] {
+    // SAFETY: `T` is plain data and any bytes are a value, by the contract of the trait.
+    unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(value).cast(), size_of::<T>()) }
+}
