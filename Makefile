@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The face of the project: `make help`. How the module itself is built is in Kbuild
+# and rust/Kbuild; everything that needs more than a shell is in scripts/.
+
+KVER ?= $(shell uname -r)
+ARCH ?= x86_64
+SHELL := /bin/bash
+MMLENS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mmlens
+export MMLENS_CACHE
+
+ko := rust/mmlens.ko
+tree = scripts/kernel-tree $(if $(KDIR),--kdir '$(KDIR)',--kver '$(KVER)') --print-make-args
+kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)'
+udev_rule := /etc/udev/rules.d/99-mmlens.rules
+
+.PHONY: modules load unload install uninstall clean rust-analyzer
+.PHONY: demo shell test lint clean-cache help
+
+modules:
+	$(kbuild) modules
+	@echo "  READY   $(ko)"
+
+load: modules
+	insmod $(ko)
+
+unload:
+	rmmod mmlens
+
+install: modules
+	$(kbuild) modules_install
+	depmod $(KVER)
+	install -D -m 0644 scripts/99-mmlens.rules $(udev_rule)
+
+uninstall:
+	find /lib/modules/$(KVER)/updates -name 'mmlens.ko*' -delete
+	depmod $(KVER)
+	rm -f $(udev_rule)
+
+# Without a kernel tree: it may be gone, and cleaning must work all the same.
+clean:
+	find . -name .git -prune -o -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '*.cmd' -o -name '*.d' -o -name '*.rmeta' \
+		-o -name '*_generated.rs' -o -name modules.order -o -name Module.symvers \) -delete
+	rm -f rust-project.json
+
+rust-analyzer:
+	$(kbuild) rust-analyzer
+
+# These run in a toolchain root that they make: they need root, and nothing else.
+demo:
+	@scripts/vm --arch $(ARCH) --copy scripts/demo:/mmlens/demo -- /mmlens/demo
+
+shell:
+	@scripts/vm --arch $(ARCH)
+
+test:
+	@scripts/test
+
+lint:
+	@scripts/lint
+
+clean-cache:
+	rm -rf --one-file-system -- '$(MMLENS_CACHE)'
+
+help:
+	@echo 'On this machine, with its own compilers:'
+	@echo '  make [modules]      build $(ko) for the running kernel'
+	@echo '                      KVER=<release> or KDIR=<tree>: for another; CLIPPY=1: lint'
+	@echo '  make load, unload   insert or remove the module'
+	@echo '  make install        install it, with a udev rule (uninstall takes it away)'
+	@echo '  make rust-analyzer  write rust-project.json for an editor'
+	@echo '  make clean          remove what was built here'
+	@echo
+	@echo 'In an emulated machine with a stock Debian kernel (as root, needs nothing else):'
+	@echo '  make demo           see it work;            ARCH=arm64: on arm64'
+	@echo '  make shell          try it by hand;         ARCH=arm64: on arm64'
+	@echo '  make test           all tests, on all kernels'
+	@echo '  make lint           style and the rules of the design'
+	@echo '  scripts/vm --help   any command, on any kernel'
+	@echo
+	@echo 'What these make lives in $(MMLENS_CACHE); make clean-cache removes it.'
