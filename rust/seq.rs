@@ -62,11 +62,16 @@ impl SeqWriter<'_> {
         }
     }
 
+    fn count(&self) -> usize {
+        // SAFETY: Valid and ours, by the type invariants.
+        unsafe { (*self.m.as_ptr()).count }
+    }
+
     /// Bytes that still fit into the buffer.
     pub(crate) fn room(&self) -> usize {
         // SAFETY: Valid and ours, by the type invariants.
-        let (size, count) = unsafe { ((*self.m.as_ptr()).size, (*self.m.as_ptr()).count) };
-        size.saturating_sub(count)
+        let size = unsafe { (*self.m.as_ptr()).size };
+        size.saturating_sub(self.count())
     }
 
     /// Whether something did not fit.
@@ -82,9 +87,24 @@ impl SeqWriter<'_> {
         self.check()
     }
 
-    /// Writes the name of the kernel symbol at `address`, or the address hashed if it has none.
+    /// Writes the name of the kernel symbol at `address`, as one word: `shmem_vm_ops`,
+    /// `ext4_file_vm_ops[ext4]`; the address hashed if it has none.
     pub(crate) fn symbol(&mut self, address: KernelAddress) -> fmt::Result {
-        self.printf(c"%ps", address)
+        let before = self.count();
+        // `%ps` puts a space before the name of the module.
+        self.printf(c"%ps", address)?;
+        let written = self.count().saturating_sub(before);
+        // SAFETY: `seq_printf` has just written these bytes of the buffer, which is ours.
+        let text = unsafe {
+            let start = (*self.m.as_ptr()).buf.add(before);
+            core::slice::from_raw_parts_mut(start, written)
+        };
+        if let Some(space) = text.iter().position(|&c| c == b' ') {
+            text.copy_within(space + 1.., space);
+            // SAFETY: `m` is valid, and at least the space was written.
+            unsafe { (*self.m.as_ptr()).count -= 1 };
+        }
+        Ok(())
     }
 
     /// Writes a kernel address, hashed: the same address is the same number until the next boot,
