@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whole tables: what the walk finds is what was put there, and runs are what merging its entries gives.
+
+mod common;
+
+use common::{machine, Arm, Encode, Machine, Memory, Node, X86};
+use mmlens_core::pt::{
+    coalesce::{Coalesce, Run},
+    entry::{Entry, Format, Raw},
+    level::Level,
+    position::Position,
+    walk::{Found, Span, Step},
+};
+use proptest::prelude::*;
+
+/// All entries of a level in a range, by steps of `window` entries.
+fn entries<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Found> {
+    let geometry = memory.machine.geometry;
+    let format = memory.machine.encode.format();
+    let mut window = vec![Raw(0); window];
+    let mut all = Vec::new();
+    let mut at = span.start;
+    while at < span.end {
+        let step = Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap();
+        all.extend(
+            step.found(&format, &geometry, &window)
+                .filter(|f| f.entry != Entry::None),
+        );
+        assert!(step.next > at, "a step goes forward");
+        at = step.next;
+    }
+    all
+}
+
+/// All runs of a level in a range, as the module collects them.
+fn runs<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Run> {
+    let geometry = memory.machine.geometry;
+    let format = memory.machine.encode.format();
+    let mut window = vec![Raw(0); window];
+    let mut all = Vec::new();
+    let mut at = span.start;
+    while at < span.end {
+        let mut run = Coalesce::new(format, geometry.page_size());
+        at = loop {
+            let step =
+                Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap();
+            let other = step
+                .found(&format, &geometry, &window)
+                .find(|f| !run.add(f));
+            at = other.map_or(step.next, |f| f.start);
+            if other.is_some() || at >= span.end {
+                break at;
+            }
+        };
+        all.extend(run.run().copied());
+    }
+    all
+}
+
+/// Machines of every shape: (encoding, page shift, levels, bits of an address).
+fn x86_machines() -> impl Strategy<Value = Machine<X86>> {
+    prop_oneof![Just(machine(X86, 12, 4, 47)), Just(machine(X86, 12, 5, 56))]
+}
+
+fn arm_machines() -> impl Strategy<Value = Machine<Arm>> {
+    let arm = |page_shift, pa52| Arm { page_shift, pa52 };
+    prop_oneof![
+        Just(machine(arm(12, false), 12, 3, 39)),
+        Just(machine(arm(12, false), 12, 4, 48)),
+        Just(machine(arm(12, true), 12, 5, 52)),
+        Just(machine(arm(14, false), 14, 2, 36)),
+        Just(machine(arm(14, false), 14, 3, 47)),
+        Just(machine(arm(14, true), 14, 4, 52)),
+        Just(machine(arm(16, false), 16, 2, 42)),
+        Just(machine(arm(16, true), 16, 3, 52)),
+    ]
+}
+
+/// Things to map: (a place among few, so that they meet; level; what).
+fn contents() -> impl Strategy<Value = Vec<(u64, u64, u8, Node)>> {
+    let node = prop_oneof![
+        4 => (0u64..64, any::<bool>(), any::<bool>())
+            .prop_map(|(pfn, write, exec)| Node::Leaf { pfn: 0x10_0000 + pfn, write, exec }),
+        1 => (0u64..64).prop_map(|pfn| Node::ProtNone { pfn: 0x10_0000 + pfn }),
+        1 => (0u8..3, 1u64..99).prop_map(|(device, offset)| Node::Swap { device, offset }),
+    ];
+    let place = (
+        0u64..3,
+        0u64..40,
+        prop_oneof![8 => Just(0u8), 1 => Just(1u8)],
+        node,
+    );
+    proptest::collection::vec(place, 1..60)
+}
+
+fn fill<E: Encode>(machine: Machine<E>, contents: &[(u64, u64, u8, Node)]) -> Memory<E> {
+    let mut memory = Memory::new(machine);
+    let page = machine.geometry.page_size();
+    for &(region, index, level, node) in contents {
+        // Around the bounds of the lowest table and near the end of the address space.
+        let table = machine.geometry.size(
+            machine
+                .geometry
+                .levels()
+                .filter(|&l| l > Level::Pte)
+                .last()
+                .unwrap(),
+        );
+        let end = 1u64 << machine.va_bits;
+        let base = match region {
+            0 => table,
+            1 => 3 * table - 20 * page,
+            _ => end - 40 * page,
+        };
+        let huge = level == 1 && !machine.geometry.is_folded(Level::Pmd);
+        let level = if huge { Level::Pmd } else { Level::Pte };
+        let node = match node {
+            Node::Leaf { write, exec, .. } if huge => {
+                let pfn = machine.geometry.size(Level::Pmd) / page * (index + 1);
+                Node::Leaf { pfn, write, exec }
+            }
+            _ if huge => continue,
+            node => node,
+        };
+        memory.map(base + index * page, level, node);
+    }
+    memory
+}
+
+fn check<E: Encode>(memory: &mut Memory<E>, window: usize) -> Result<(), TestCaseError> {
+    let machine = memory.machine;
+    let levels: Vec<Level> = machine.geometry.levels().collect();
+    for level in levels {
+        let span = Span {
+            level,
+            start: 0x10000,
+            end: 1 << machine.va_bits,
+        };
+        let found = entries(memory, span, window);
+        let expected = memory.of_level(level);
+        let got: Vec<(u64, u64)> = found
+            .iter()
+            .map(|f| (machine.geometry.entry_start(f.start, level), f.raw.0))
+            .collect();
+        prop_assert_eq!(&got, &expected, "level {}", level.name());
+
+        check_runs(memory, span, window, &found)?;
+    }
+    Ok(())
+}
+
+/// Runs are the entries, merged as far as their lines look the same.
+fn check_runs<E: Encode>(
+    memory: &mut Memory<E>,
+    span: Span,
+    window: usize,
+    found: &[Found],
+) -> Result<(), TestCaseError> {
+    let format = memory.machine.encode.format();
+    let page = memory.machine.geometry.page_size();
+    let runs = runs(memory, span, window);
+    let mut rest = found;
+    for run in &runs {
+        let (members, others) = rest.split_at(run.entries as usize);
+        rest = others;
+        prop_assert_eq!(run.first.start, members[0].start);
+        prop_assert_eq!(run.first.end, members.last().unwrap().end);
+        let mut contiguous = true;
+        for pair in members.windows(2) {
+            prop_assert_eq!(pair[0].end, pair[1].start);
+            prop_assert!(alike(&format, &pair[0], &pair[1]));
+            let pages = (pair[1].start - pair[0].start) / page;
+            let step = if matches!(pair[0].entry, Entry::Table { .. }) {
+                1
+            } else {
+                pages
+            };
+            contiguous &= match (pair[0].entry.pfn(), pair[1].entry.pfn()) {
+                (Some(a), Some(b)) => b == a + step,
+                (a, b) => a == b,
+            };
+        }
+        prop_assert_eq!(run.contiguous, contiguous);
+        if let Some(next) = others.first() {
+            let last = members.last().unwrap();
+            prop_assert!(
+                last.end != next.start || !alike(&format, last, next),
+                "a run ends too early"
+            );
+        }
+    }
+    prop_assert!(rest.is_empty());
+    Ok(())
+}
+
+/// Whether two entries have the same kind and the same bits, the frame aside.
+fn alike<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
+    let kind = match (a.entry, b.entry) {
+        (Entry::NonPresent(a), Entry::NonPresent(b)) => a.kind == b.kind,
+        (a, b) => a.name() == b.name(),
+    };
+    kind && (a.raw.0 ^ b.raw.0) & format.flag_bits(&a.entry, a.level) == 0
+}
+
+proptest! {
+    #[test]
+    fn x86_64_walk(machine in x86_machines(), contents in contents(), window in 1usize..600) {
+        check(&mut fill(machine, &contents), window)?;
+    }
+
+    #[test]
+    fn arm64_walk(machine in arm_machines(), contents in contents(), window in 1usize..600) {
+        check(&mut fill(machine, &contents), window)?;
+    }
+
+    /// A walk that begins or ends inside of what an entry covers shows it cut to its bounds.
+    #[test]
+    fn walk_is_clamped(start in 0u64..3000, pages in 1u64..3000) {
+        let machine = machine(X86, 12, 4, 47);
+        let mut memory = Memory::new(machine);
+        let leaf = Node::Leaf { pfn: 0x400, write: true, exec: false };
+        memory.map(0x20_0000, Level::Pmd, leaf);
+        memory.map(0x40_0000, Level::Pte, leaf);
+        let span = Span { level: Level::Pmd, start: start << 12, end: (start + pages) << 12 };
+        for found in entries(&mut memory, span, 512) {
+            prop_assert!(found.start >= span.start && found.end <= span.end && found.start < found.end);
+        }
+    }
+
+    #[test]
+    fn positions_are_numbers(page in 0u64..1 << 44, kind in 0u8..6) {
+        let position = match Level::from_number(kind) {
+            Some(level) => Position::Entries(page << 12, level),
+            None => Position::Vma(page << 12),
+        };
+        prop_assert_eq!(Position::from_number(position.number()), position);
+        prop_assert!(position.number() > 0 && position.number() < i64::MAX as u64);
+    }
+}
+
+#[test]
+fn the_heading_is_at_zero() {
+    assert_eq!(Position::from_number(0), Position::Heading);
+    assert_eq!(Position::Heading.number(), 0);
+}
+
+/// A dump of a VMA visits each level once, from the top, and then the next VMA.
+#[test]
+fn levels_follow_one_another() {
+    for levels in 2..=5 {
+        let geometry = machine(X86, 12, levels, 47).geometry;
+        let mut position = Position::Entries(0x1000, Level::Pgd);
+        let mut seen = Vec::new();
+        while let Position::Entries(va, level) = position {
+            assert_eq!(va, 0x1000);
+            seen.push(level);
+            position = Position::after(&geometry, level, 0x9000, 0x1000, 0x9000);
+        }
+        assert_eq!(position, Position::Vma(0x9000));
+        assert_eq!(seen, geometry.levels().collect::<Vec<_>>());
+        assert_eq!(seen.len(), levels);
+    }
+}
+
+/// A run goes on in the next table.
+#[test]
+fn runs_cross_tables() {
+    let machine = machine(X86, 12, 4, 47);
+    let mut memory = Memory::new(machine);
+    for page in 500..530u64 {
+        let leaf = Node::Leaf {
+            pfn: 0x9000 + page,
+            write: false,
+            exec: false,
+        };
+        assert!(memory.map(page << 12, Level::Pte, leaf));
+    }
+    let span = Span {
+        level: Level::Pte,
+        start: 0,
+        end: 1 << 30,
+    };
+    let runs = runs(&mut memory, span, 512);
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].entries, runs[0].contiguous), (30, true));
+}
