@@ -82,7 +82,7 @@ def environment(interactive: bool) -> str:
         return ""
     size = shutil.get_terminal_size()
     term = shlex.quote(os.environ.get("TERM", "linux"))
-    return f"export TERM={term}\nstty -F /dev/hvc0 rows {size.lines} cols {size.columns}\n"
+    return f"export TERM={term}\nterminal_size='rows {size.lines} cols {size.columns}'\n"
 
 
 def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
@@ -152,11 +152,10 @@ def main() -> int:
     """Runs scripts/vm and returns its exit code."""
     options = parse(sys.argv[1:])
     try:
-        chosen = kernel.find(options.arch, options.kernel)
         if options.version:
-            print(chosen.describe())
+            print(kernel.describe(options.arch, options.kernel))
             return 0
-        return boot(options, chosen)
+        return boot(options, kernel.find(options.arch, options.kernel))
     except Failure as failure:
         say(str(failure))
         return 1

@@ -11,7 +11,7 @@ PREFIX = re.compile(r"^(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?)?")
 # words ("Spectre V2 : WARNING: ...", "traps: python3[70] general protection fault").
 SPLAT = re.compile(
     r"""^(?:
-      BUG\b | kernel\ BUG\ at | WARNING:\  | Oops\b | Internal\ error: | UBSAN: | KASAN\b | KCSAN\b
+      BUG\b | kernel\ BUG\ at | WARNING:\  | Oops\b | Internal\ error: | UBSAN: | KASAN:\ (?:null|maybe|probably)
     | \[\ BUG: | Kernel\ panic\b | invalid\ opcode: | general\ protection\ fault[,:] | double\ fault:
     | stack\ segment: | int3: | PANIC: | Unable\ to\ handle\ kernel | Unhandled\ fault\b | Bad\ mode\ in
     | INFO:\ (?:possible|task|inconsistent|trying|suspicious|rcu_) | INFO:\ .*\ lock\ held\ when\ returning

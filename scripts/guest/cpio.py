@@ -23,10 +23,10 @@ class Archive:
         if kind is None:
             self._entry("TRAILER!!!", 0, b"")
 
-    def file(self, name: str, data: bytes, mode: int = 0o644) -> None:
+    def file(self, name: str, data: bytes, mode: int = 0o644, mtime: float = 0) -> None:
         """A plain file, and the folders it lies in."""
         self._parents(name)
-        self._entry(name, stat.S_IFREG | mode, data)
+        self._entry(name, stat.S_IFREG | mode, data, mtime)
 
     def folder(self, name: str, mode: int = 0o755) -> None:
         """A folder, and the folders it lies in."""
@@ -38,30 +38,32 @@ class Archive:
     def tree(self, source: Path, name: str) -> None:
         """A file or a whole folder of the host. The source itself may be a link."""
         if not source.is_dir():
-            self.file(name, source.read_bytes(), source.stat().st_mode & 0o777)
+            info = source.stat()
+            self.file(name, source.read_bytes(), info.st_mode & 0o777, info.st_mtime)
             return
         self.folder(name)
         for base, folders, files in os.walk(source):
             inside = Path(name) / Path(base).relative_to(source)
             for entry in sorted(folders + files):
                 path = Path(base) / entry
-                mode = path.lstat().st_mode
+                info = path.lstat()
+                mode = info.st_mode
                 if stat.S_ISLNK(mode):
                     self._entry(str(inside / entry), stat.S_IFLNK | 0o777, os.readlink(path).encode())
                 elif stat.S_ISDIR(mode):
                     self.folder(str(inside / entry), mode & 0o777)
                 elif stat.S_ISREG(mode):
-                    self.file(str(inside / entry), path.read_bytes(), mode & 0o777)
+                    self.file(str(inside / entry), path.read_bytes(), mode & 0o777, info.st_mtime)
 
     def _parents(self, name: str) -> None:
         for parent in reversed(Path(name).parents):
             if str(parent) not in (".", "/"):
                 self.folder(str(parent))
 
-    def _entry(self, name: str, mode: int, data: bytes) -> None:
+    def _entry(self, name: str, mode: int, data: bytes, mtime: float = 0) -> None:
         self.inode += 1
         path = name.lstrip("/").encode() + b"\0"
-        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
+        fields = (self.inode, mode, 0, 0, 1, int(mtime), len(data), 0, 0, 0, 0, len(path), 0)
         header = b"070701" + b"".join(b"%08x" % field for field in fields)
         for part in (header + path, data):
             self.out.write(part)

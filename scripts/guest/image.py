@@ -70,7 +70,7 @@ def finish(root: Path) -> None:
     (root / "etc/mtab").symlink_to("/proc/self/mounts")
     (root / "root/.bashrc").write_text("PS1='mmlens:\\w# '\nalias ls='ls --color=auto'\n")
     (root / "root/.profile").write_text(". ~/.bashrc\n")
-    for name in ("dev", "proc", "sys", "run", "tmp", "mnt", "usr/lib/modules"):
+    for name in ("dev", "proc", "sys", "run", "tmp", "mnt", "media", "opt", "srv", "usr/lib/modules"):
         (root / name).mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
     for useless in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache/apt"):

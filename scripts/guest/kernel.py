@@ -39,15 +39,29 @@ class Kernel:
         tree = Path(self.make_args()[1])
         return (tree / "source").resolve(strict=True)
 
-    def describe(self) -> str:
-        """What was picked from the archive, for a person."""
-        lines = [f"kernel {self.release} ({self.arch})"]
-        if self.is_debug:
-            lines[0] += f", built from {self.pick.packages['source'].name} {self.pick.version}"
-        for part, package in sorted(self.pick.packages.items()):
-            if not self.is_debug or part == "source":
-                lines.append(f"  {package.name} {package.version} sha256:{package.sha256}")
-        return "\n".join(lines)
+
+def describe(arch: str, wanted: str) -> str:
+    """What was picked from the archive for `--kernel`, for a person."""
+    pick = pick_for(arch, wanted)
+    if wanted == "debug":
+        lines = [f"debug kernel ({arch}), built from the source of {pick.version}"]
+        parts = ["source"]
+    else:
+        lines = [f"kernel {pick.release} ({arch})"]
+        parts = list(pick.packages)
+    for part in parts:
+        package = pick.packages[part]
+        lines.append(f"  {package.name} {package.version} {package.architecture} sha256:{package.sha256}")
+    return "\n".join(lines)
+
+
+def pick_for(arch: str, wanted: str) -> Pick:
+    """The archive's kernel that `--kernel` means, or that the debug kernel is built from."""
+    if wanted != "debug":
+        return archive.pick(arch, wanted)
+    if arch != "x86_64":
+        raise Failure(f"there is no debug kernel for {arch} yet; try: --arch x86_64")
+    return archive.pick(arch, "newest")
 
 
 def kernel_tree(*args: str | Path) -> list[str]:
@@ -61,21 +75,13 @@ def kernel_tree(*args: str | Path) -> list[str]:
 
 def find(arch: str, wanted: str) -> Kernel:
     """The kernel for `--kernel`: "newest", a series, a release, or "debug"."""
+    pick = pick_for(arch, wanted)
     if wanted == "debug":
-        if arch != "x86_64":
-            raise Failure(f"there is no debug kernel for {arch} yet; try: --arch x86_64")
-        return debug_kernel(arch)
-    pick = archive.pick(arch, wanted)
+        tree = debug.tree(pick)
+        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), None, pick, True)
     folder = archive.fetch(pick) / "usr/lib/modules" / pick.release
-    vmlinuz = next(folder.glob("vmlinuz*"))
+    (vmlinuz,) = folder.glob("vmlinuz*")
     return Kernel(arch, pick.release, vmlinuz, early_modules(folder), image.modules(pick), pick)
-
-
-def debug_kernel(arch: str) -> Kernel:
-    """The kernel with every checker on, built from the newest source."""
-    pick = archive.pick(arch, "newest")
-    tree = debug.tree(pick)
-    return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), None, pick, True)
 
 
 def early_modules(folder: Path) -> tuple[Path, ...]:

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tests: those of the host, and the kselftests in a guest for each cell.
+
+A cell is an architecture and a kernel, such as x86_64:debug.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from guest import kernel
+from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
+from guest.ktap import Count, Parser
+
+CELLS = ("x86_64:newest", "arm64:newest", "x86_64:7.2", "arm64:7.2", "x86_64:debug")
+COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
+# Under emulation, and with every checker on, the slowest cell takes minutes.
+CELL_SECONDS = 1200
+
+
+def main() -> int:
+    """Runs what was asked for, everything by default; the last line is the sum."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests; all of them by default.")
+    parser.add_argument("--cell", action="append", default=[], help=f"one of {', '.join(CELLS)}, or ARCH:RELEASE")
+    parser.add_argument("--host", action="store_true", help="the host's tests")
+    options = parser.parse_args()
+    everything = not options.cell and not options.host
+    total = Count()
+    steps = [("host", host_tests)] if options.host or everything else []
+    for cell in CELLS if everything else options.cell:
+        steps.append((cell, lambda cell=cell: guest_tests(cell)))
+    for name, step in steps:
+        start = time.monotonic()
+        print(f"== {name}", flush=True)
+        try:
+            count = step()
+        except Failure as failure:
+            say(str(failure))
+            count = Count(failed=[str(failure)])
+        print(f"== {name}: {count} ({time.monotonic() - start:.0f} s)", flush=True)
+        for kind, lines in (("SKIP", count.skipped), ("FAIL", count.failed)):
+            for line in lines:
+                print(f"   {kind} {line}")
+        total.failed += [f"{name}: {line}" for line in count.failed]
+        total.skipped += count.skipped
+        total.passed += count.passed
+    if len(steps) > 1 and total.failed:
+        print("== failed:")
+        for line in total.failed:
+            print(f"   {line}")
+    print(total, flush=True)
+    return 0 if total.passed and not total.failed else 1
+
+
+def host_tests() -> Count:
+    """The tests of our own scripts, and of the pure part of the module."""
+    total = unit_tests()
+    if (CHECKOUT / "tools/Cargo.toml").exists():
+        total.add(cargo_tests())
+    return total
+
+
+def unit_tests() -> Count:
+    """Python's own tests of the scripts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "unittest", "discover", "-s", "guest", "-t", "."],
+        cwd=CHECKOUT / "scripts", check=False, text=True, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    ran = re.search(r"^Ran (\d+) tests?", done.stderr, re.M)
+    # A test with subtests is named once for each of them.
+    bad = list(dict.fromkeys(re.findall(r"^(?:FAIL|ERROR): (\S+)", done.stderr, re.M)))
+    if done.returncode:
+        print(done.stderr)
+        bad = bad or ["the scripts' unit tests"]
+    passed = int(ran[1]) - len(bad) if ran else 0
+    print(f"   scripts: {passed} passed")
+    return Count(passed, bad)
+
+
+def cargo_tests() -> Count:
+    """The tests of tools/, with the crates that Debian packages and no network."""
+    home = CACHE / "cargo"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(
+        '[source.crates-io]\nreplace-with = "debian"\n'
+        '[source.debian]\ndirectory = "/usr/share/cargo/registry"\n[net]\noffline = true\n'
+    )
+    env = {**os.environ, "CARGO_HOME": str(home), "CARGO_TARGET_DIR": str(CACHE / "cargo-target")}
+    done = subprocess.run(
+        ["cargo", "test", "--offline", "--quiet", "--no-fail-fast"],
+        cwd=CHECKOUT / "tools", env=env, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    results = re.findall(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", done.stdout, re.M)
+    bad = re.findall(r"^    (\S+)$", done.stdout.rpartition("failures:")[2], re.M)
+    if done.returncode:
+        print(done.stdout)
+        bad = bad or ["cargo test"]
+    passed = sum(int(result[0]) for result in results)
+    ignored = sum(int(result[2]) for result in results)
+    print(f"   tools: {passed} passed")
+    return Count(passed, bad, [f"tools: {ignored} ignored"] if ignored else [])
+
+
+def guest_tests(cell: str) -> Count:
+    """The kselftests in one guest."""
+    arch, _, wanted = cell.partition(":")
+    if arch not in COMPILER or not wanted:
+        raise Failure(f"there is no cell {cell}; try: one of {' '.join(CELLS)}")
+    programs = build_selftests(arch, kernel.find(arch, wanted))
+    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS),
+               "--copy", f"{programs}:/selftests", "--", "/selftests/run"]  # fmt: skip
+    parser = Parser()
+    pending: list[str] = []
+    start = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as guest:
+        assert guest.stdout
+        for line in guest.stdout:
+            pending.append(line)
+            result = parser.line(line)
+            if result:
+                name, leaves = result
+                print(f"   {'FAIL' if leaves.failed else 'ok':<4} {name}: {leaves} "
+                      f"({time.monotonic() - start:.1f} s)", flush=True)  # fmt: skip
+                if leaves.failed:
+                    print("".join(pending), end="", flush=True)
+                pending = []
+                start = time.monotonic()
+    count = parser.finish()
+    if guest.returncode and (not count.failed or guest.returncode in (99, 124)):
+        print("".join(pending), end="", flush=True)
+        count.failed.append(f"the guest ended with {guest.returncode}")
+    return count
+
+
+def build_selftests(arch: str, chosen: kernel.Kernel) -> Path:
+    """The selftests for one architecture, built against a kernel's own source."""
+    source = chosen.source()
+    parts: list[str | bytes] = [arch, str(source)]
+    for folder in ("selftests", "samples", "rust/uapi"):
+        for path in sorted((CHECKOUT / folder).rglob("*")):
+            if path.is_file():
+                parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
+
+    def build(output: Path) -> None:
+        output.mkdir()
+        run("building the selftests", "make", "-C", CHECKOUT / "selftests", f"-j{os.cpu_count()}", f"ARCH={arch}",
+            f"CC={COMPILER[arch]}", f"KSRC={source}", f"OUTPUT={output}")  # fmt: skip
+
+    return make(CACHE / "selftests" / digest(*parts), f"selftests for {arch}", build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
