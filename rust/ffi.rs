@@ -18,6 +18,7 @@ mod generated {
     // The types that the header declares and only the kernel defines.
     use kernel::bindings::{
         file,
+        inode,
         mm_struct,
         page,
         seq_file,

@@ -32,6 +32,11 @@ bool mmlens_fatal_signal_pending(void)
 	return fatal_signal_pending(current);
 }
 
+struct inode *mmlens_file_user_inode(struct file *file)
+{
+	return file_user_inode(file);
+}
+
 unsigned long mmlens_get_mm_counter(struct mm_struct *mm, int member)
 {
 	return get_mm_counter(mm, member);

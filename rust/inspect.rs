@@ -114,6 +114,12 @@ fn parse_pid(command: &str) -> Result<i32> {
     command.parse().ok().filter(|&nr| nr > 0).ok_or(EINVAL)
 }
 
+/// Where the target with number `nr` is.
+fn position(targets: &[TargetDir], nr: i32) -> Option<usize> {
+    let has_number = |t: &TargetDir| t.pid().is_some_and(|p| p.nr() == nr);
+    targets.iter().position(has_number)
+}
+
 /// `attach`: makes the folder of a process.
 ///
 /// Errors: `EINVAL` if it is no pid, `ESRCH` if there is no such task, `EEXIST` if it is attached,
@@ -132,15 +138,16 @@ impl Control for Attach {
         let name = CString::try_from_fmt(fmt!("{nr}"))?;
 
         let mut targets = lens.targets.lock();
-        if let Some(index) = targets
-            .iter()
-            .position(|t| t.pid().is_some_and(|p| p.nr() == nr))
-        {
+        while let Some(index) = position(&targets, nr) {
             if targets.get(index).and_then(|t| t.pid()) == Some(&pid) {
                 return Err(EEXIST);
             }
             // That process is dead, and its number has been given to this one.
-            drop(targets.remove(index));
+            let dead = targets.remove(index);
+            // Removing files waits for their readers: not with the lock.
+            drop(targets);
+            drop(dead);
+            targets = lens.targets.lock();
         }
         if targets.len() >= MAX_TARGETS {
             return Err(ENOSPC);
@@ -165,12 +172,9 @@ impl Control for Detach {
         // A process that is gone has no number but the one its folder is named by.
         let nr = Pid::find(nr).map_or(nr, |pid| pid.nr());
         let mut targets = lens.targets.lock();
-        let index = targets
-            .iter()
-            .position(|t| t.pid().is_some_and(|p| p.nr() == nr))
-            .ok_or(ENOENT)?;
+        let index = position(&targets, nr).ok_or(ENOENT)?;
         let target = targets.remove(index);
-        // Removing the files waits for their readers: not with the lock.
+        // As above.
         drop(targets);
         drop(target);
         Ok(())

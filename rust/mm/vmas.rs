@@ -189,11 +189,11 @@ impl VmaFile {
         // SAFETY: The VMA has a reference, so the file is valid; nobody is in the middle of an
         // `fdget_pos` by us.
         let file: ARef<File> = unsafe { File::from_raw_file(file) }.into();
-        // SAFETY: An open file has an inode, and that a super block.
-        let (dev, ino) = unsafe {
-            let inode = (*file.as_ptr()).f_inode;
-            ((*(*inode).i_sb).s_dev, (*inode).i_ino)
-        };
+        // SAFETY: The file is open. Of a file on overlayfs this is the inode that the user sees, not
+        // the one below it that is mapped.
+        let inode = unsafe { ffi::mmlens_file_user_inode(file.as_ptr()) };
+        // SAFETY: The file keeps the inode, and that its super block.
+        let (dev, ino) = unsafe { ((*(*inode).i_sb).s_dev, (*inode).i_ino) };
         Some(Self {
             file,
             dev: (
