@@ -30,14 +30,13 @@ def main() -> int:
     options = parser.parse_args()
     everything = not options.cell and not options.host
     total = Count()
-    steps = [("host", host_tests)] if options.host or everything else []
-    for cell in CELLS if everything else options.cell:
-        steps.append((cell, lambda cell=cell: guest_tests(cell)))
-    for name, step in steps:
+    steps = ["host"] if options.host or everything else []
+    steps += CELLS if everything else options.cell
+    for name in steps:
         start = time.monotonic()
         print(f"== {name}", flush=True)
         try:
-            count = step()
+            count = host_tests() if name == "host" else guest_tests(name)
         except Failure as failure:
             say(str(failure))
             count = Count(failed=[str(failure)])

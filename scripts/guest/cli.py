@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from guest import console, image, kernel, module, qemu
-from guest.cache import CHECKOUT, HOST, Failure, digest, remove, say
+from guest.cache import CHECKOUT, HOST, Failure, remove, say
 from guest.cpio import Archive
 
 EXIT_TIMEOUT = 124
@@ -62,16 +62,16 @@ def copies(words: list[str]) -> list[tuple[Path, str]]:
     return found
 
 
-def payload(options: argparse.Namespace, ko: Path | None, interactive: bool, out: Path) -> None:
+def payload(options: argparse.Namespace, ko: Path | None, out: Path) -> None:
     """What this run adds to the initial file system."""
     with out.open("ab") as handle, Archive(handle) as archive:
         archive.file("payload/run/start", (GUEST / "start").read_bytes())
         if ko:
             archive.file("payload/run/mmlens.ko", ko.read_bytes())
-        if not interactive:
+        if options.command:
             text = f"exec {shlex.join(options.command)}\n"
             archive.file("payload/run/command", text.encode())
-        archive.file("payload/run/env", environment(interactive).encode())
+        archive.file("payload/run/env", environment(not options.command).encode())
         for source, target in copies(options.copy):
             archive.tree(source, "payload/files/" + target.lstrip("/"))
 
@@ -82,36 +82,40 @@ def environment(interactive: bool) -> str:
         return ""
     size = shutil.get_terminal_size()
     term = shlex.quote(os.environ.get("TERM", "linux"))
-    return f"export TERM={term}\nterminal_size='rows {size.lines} cols {size.columns}'\n"
+    return f"export TERM={term} ROWS={size.lines} COLS={size.columns}\n"
+
+
+def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -> qemu.Guest:
+    """Makes what is missing, and puts the guest together in a folder of its own."""
+    userland = image.userland(options.arch)
+    ko = None if options.no_module else module.build(chosen)
+    initrd = folder / "initrd"
+    shutil.copyfile(qemu.early_initrd(chosen, userland, GUEST / "init"), initrd)
+    payload(options, ko, initrd)
+    disks = [userland / "root.ext4"] + ([chosen.modules] if chosen.modules else [])
+    timeout = options.timeout or (600 if options.command else None)
+    return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, options.memory,
+                      f"{chosen.append} {options.append}".strip(), options.qemu, options.icount, timeout)  # fmt: skip
 
 
 def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
-    """Makes what is missing, runs the guest, and judges the run."""
+    """Runs the guest, and judges the run."""
     interactive = not options.command
     if interactive and not sys.stdin.isatty():
         raise Failure("a shell needs a terminal; try: scripts/vm -- CMD")
-    userland = image.userland(options.arch)
-    ko = None if options.no_module else module.build(chosen)
-    init = GUEST / "init"
-    base = qemu.early_initrd(chosen.release, chosen.early, userland / "busybox", init,
-                             digest(init.read_bytes(), userland.name))  # fmt: skip
-    accelerator = "tcg" if options.icount else qemu.accelerator(options.arch, chosen.image, userland / "busybox")
     folder = qemu.run_folder()
-    initrd = folder / "initrd"
-    shutil.copyfile(base, initrd)
-    payload(options, ko, interactive, initrd)
-    disks = [userland / "root.ext4"] + ([chosen.modules] if chosen.modules else [])
-    timeout = options.timeout or (None if interactive else 600)
-    guest = qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, options.memory,
-                       options.append, options.qemu, options.icount, timeout)  # fmt: skip
+    guest = assemble(options, chosen, folder)
+    accelerator = "tcg"
+    if not options.icount:
+        accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
     process = qemu.start(guest, accelerator, interactive)
+    in_time = True
     try:
         if interactive:
             qemu.converse(process)
-            in_time = True
         else:
             in_time = qemu.follow(guest, process)
-        return judge(folder, in_time, timeout)
+        return judge(folder, in_time, guest.timeout)
     finally:
         if process.poll() is None:
             process.kill()

@@ -13,6 +13,10 @@ from guest.cache import CHECKOUT, Failure
 # Without these modules there is no root file system to take more modules from.
 EARLY = ("virtio_blk", "ext4")
 
+# KASAN asks the CPU's feature bits for the number of levels. identify_cpu() clears
+# them for a moment, and an interrupt in that moment then reports wild accesses.
+DEBUG_APPEND = "no5lvl"
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -24,6 +28,7 @@ class Kernel:
     early: tuple[Path, ...]
     modules: Path | None
     pick: Pick
+    append: str = ""
     is_debug: bool = False
 
     def make_args(self) -> list[str]:
@@ -78,7 +83,7 @@ def find(arch: str, wanted: str) -> Kernel:
     pick = pick_for(arch, wanted)
     if wanted == "debug":
         tree = debug.tree(pick)
-        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), None, pick, True)
+        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), None, pick, DEBUG_APPEND, True)
     folder = archive.fetch(pick) / "usr/lib/modules" / pick.release
     (vmlinuz,) = folder.glob("vmlinuz*")
     return Kernel(arch, pick.release, vmlinuz, early_modules(folder), image.modules(pick), pick)

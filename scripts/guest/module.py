@@ -7,11 +7,12 @@ kernel is built once, and a build for one kernel never sees the objects of anoth
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
-from guest.cache import CACHE, CHECKOUT, digest, lock, remove, run, timed
-from guest.kernel import Kernel
+from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, remove, run, timed
+from guest.kernel import Kernel, find
 
 BUILDS = CACHE / "build"
 KEEP = 20
@@ -60,3 +61,16 @@ def forget_old_builds(current: Path) -> None:
     for stamp in builds[KEEP:]:
         if stamp.parent != current and time.time() - stamp.stat().st_mtime > 3600:
             remove(stamp.parent)
+
+
+def main() -> None:
+    """For scripts/lint: builds for the newest kernel with make's options given, or finds its source."""
+    newest = find("x86_64", "newest")
+    print(newest.source() if sys.argv[1:] == ["--source"] else build(newest, *sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"mmlens: {failure}")

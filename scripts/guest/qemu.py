@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guest.cache import CACHE, make, remove
+from guest.cache import CACHE, digest, make, remove
 from guest.cpio import Archive
+from guest.kernel import Kernel
 
 MACHINE = {
     "x86_64": ("qemu-system-x86_64", "-machine", "q35", "-cpu", "max"),
@@ -125,7 +126,7 @@ def converse(process: subprocess.Popen[bytes]) -> None:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def accelerator(arch: str, kernel: Path, busybox: Path) -> str:
+def find_accelerator(arch: str, kernel: Path, busybox: Path) -> str:
     """KVM if a guest really boots with it on this boot of the host, else emulation."""
     host = platform.machine().replace("aarch64", "arm64")
     if arch != host or not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -157,7 +158,7 @@ def boots_with_kvm(arch: str, kernel: Path, busybox: Path) -> bool:
         return log.exists() and b"it-lives" in log.read_bytes()
 
 
-def early_initrd(kernel_release: str, early: Sequence[Path], busybox: Path, init: Path, key: str) -> Path:
+def early_initrd(kernel: Kernel, userland: Path, init: Path) -> Path:
     """The part of the initial file system that is the same in every run."""
 
     def build(path: Path) -> None:
@@ -165,12 +166,13 @@ def early_initrd(kernel_release: str, early: Sequence[Path], busybox: Path, init
             for folder in ("dev", "proc", "sys", "root"):
                 archive.folder(folder)
             archive.file("init", init.read_bytes(), 0o755)
-            archive.file("busybox", busybox.read_bytes(), 0o755)
-            for number, module in enumerate(early):
-                data = lzma.decompress(module.read_bytes()) if module.suffix == ".xz" else module.read_bytes()
-                archive.file(f"early/{number:02}.ko", data)
+            archive.file("busybox", (userland / "busybox").read_bytes(), 0o755)
+            for number, module in enumerate(kernel.early):
+                data = module.read_bytes()
+                archive.file(f"early/{number:02}.ko", lzma.decompress(data) if module.suffix == ".xz" else data)
 
-    return make(CACHE / "image" / f"initrd-{kernel_release}-{key}", f"initial file system of {kernel_release}", build)
+    key = digest(init.read_bytes(), userland.name)
+    return make(CACHE / "image" / f"initrd-{kernel.release}-{key}", f"initial file system of {kernel.release}", build)
 
 
 def run_folder() -> Path:
@@ -181,4 +183,3 @@ def run_folder() -> Path:
         if time.time() - old.stat().st_mtime > 3600:
             remove(old)
     return Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=runs))
-

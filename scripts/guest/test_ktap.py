@@ -26,7 +26,8 @@ class Ktap(unittest.TestCase):
         self.assertEqual((got.passed, got.failed), (2, ["z"]))
 
     def test_nested_by_spaces(self) -> None:
-        got = count("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n    1..2\n    ok 1 a\n    ok 2 b\n  ok 1 m\nok 1 top\n")
+        inner = "  KTAP version 1\n  1..1\n    1..2\n    ok 1 a\n    ok 2 b\n  ok 1 m\n"
+        got = count(f"KTAP version 1\n1..1\n{inner}ok 1 top\n")
         self.assertEqual((got.passed, got.failed), (2, []))
 
     def test_parent_fails_alone(self) -> None:
