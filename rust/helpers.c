@@ -32,7 +32,7 @@ bool mmlens_fatal_signal_pending(void)
 	return fatal_signal_pending(current);
 }
 
-struct inode *mmlens_file_user_inode(struct file *file)
+const struct inode *mmlens_file_user_inode(struct file *file)
 {
 	return file_user_inode(file);
 }

@@ -21,7 +21,7 @@ struct vm_area_struct;
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
 void mmlens_cond_resched(void);
 bool mmlens_fatal_signal_pending(void);
-struct inode *mmlens_file_user_inode(struct file *file);
+const struct inode *mmlens_file_user_inode(struct file *file);
 unsigned long mmlens_get_mm_counter(struct mm_struct *mm, int member);
 void mmlens_get_page(struct page *page);
 void mmlens_get_task_comm(char *comm, struct task_struct *task);

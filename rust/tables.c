@@ -71,15 +71,15 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 /* Notes the level @name; copies from @p to the end of its table if it is wanted. */
 #define visit(type, name, p, index, ptrs)				\
 ({									\
-	bool wanted = level == (name);					\
+	unsigned int found = (name);					\
 									\
-	s->reached = (name);						\
-	if (wanted) {							\
+	s->reached = found;						\
+	if (found == level) {							\
 		s->nr = min_t(unsigned int, max, (ptrs) - (index));	\
 		for (unsigned int i = 0; i < s->nr; i++)		\
 			entries[i] = type##_val(READ_ONCE((p)[i]));	\
 	}								\
-	wanted;								\
+	found == level;							\
 })
 
 /**
