@@ -52,8 +52,9 @@ def timed(text: str) -> Iterator[None]:
     say(f"{text:<50} {time.monotonic() - start:4.0f} s")
 
 
-def run(what: str, *command: str | Path, cwd: Path | None = None) -> str:
-    """Runs a tool and returns its stdout. Its messages are shown only if it fails."""
+def run(what: str, *command: str | Path, cwd: Path | None = None, warnings: bool = False) -> str:
+    """Runs a tool and returns its stdout. What it says is shown only if it fails,
+    or, with `warnings`, if it says something on stderr."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd, check=False, text=True, stdin=subprocess.DEVNULL,
@@ -63,6 +64,8 @@ def run(what: str, *command: str | Path, cwd: Path | None = None) -> str:
         tail = (done.stdout + done.stderr).splitlines()[-60:]
         print("\n".join(tail), file=sys.stderr)
         raise Failure(f"{what} failed (its last lines are above)")
+    if warnings:
+        print(done.stderr, file=sys.stderr, end="")
     return done.stdout
 
 

@@ -49,7 +49,8 @@ def build(kernel: Kernel, *options: str) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
             with timed(f"mmlens.ko for {kernel.release}"):
-                run("building mmlens.ko", "make", f"-j{os.cpu_count()}", *args, *options, f"M={folder}", "modules")
+                run("building mmlens.ko", "make", f"-j{os.cpu_count()}", *args, *options,
+                    f"M={folder}", "modules", warnings=True)  # fmt: skip
         stamp.touch()
     forget_old_builds(folder)
     return module
