@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The text files of mmlens, read as Documentation/debugfs.rst describes them and in
+ * no other way: a line of any other shape is an error.
+ */
+#ifndef MMLENS_SELFTESTS_LENS_H
+#define MMLENS_SELFTESTS_LENS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LENS "/sys/kernel/debug/mmlens"
+
+/* Each of these returns 0, or a negative errno; EBADMSG with lens_error if the text is wrong. */
+extern char lens_error[512];
+
+int lens_attach(pid_t pid);
+int lens_detach(pid_t pid);
+/* A file of the folder of @pid, or of self if @pid is 0: a descriptor or a negative errno. */
+int lens_open(pid_t pid, const char *file);
+/* Its text; NULL and errno. */
+char *lens_read(pid_t pid, const char *file, size_t *len);
+
+struct lens_vma {
+	uint64_t start, end, pages, pgoff, ino, prot;
+	unsigned int major, minor;
+	char perm[5];
+	bool anon;
+	const char *vm_ops, *flags, *name;
+};
+
+struct lens_vmas {
+	char *text;
+	struct lens_vma *vma;
+	size_t nr;
+};
+
+int lens_vmas(pid_t pid, struct lens_vmas *vmas);
+int lens_vmas_parse(char *text, struct lens_vmas *vmas);
+void lens_vmas_free(struct lens_vmas *vmas);
+/* Whether the column of flags has this name. */
+bool lens_has_flag(const struct lens_vma *vma, const char *name);
+
+enum lens_level { LENS_PTE, LENS_PMD, LENS_PUD, LENS_P4D, LENS_PGD, LENS_LEVELS };
+enum lens_kind { LENS_TABLE, LENS_LEAF, LENS_NONPRESENT, LENS_BAD };
+
+/* A line of entries (count 1) or of pagetable (raw 0). */
+struct lens_entry {
+	uint64_t start, end, raw, count, pfn, type, offset;
+	enum lens_level level;
+	enum lens_kind kind;
+	bool has_pfn, scattered, has_offset;
+	char rwx[4];
+	const char *bits;
+	size_t vma;
+};
+
+struct lens_table_vma {
+	uint64_t start, end;
+	char perm[5];
+	const char *name;
+	size_t first, nr;
+};
+
+struct lens_table {
+	char *text;
+	uint64_t size[LENS_LEVELS];	/* what an entry maps; 0: there is no such level */
+	struct lens_table_vma *vma;
+	size_t nr_vmas;
+	struct lens_entry *entry;
+	size_t nr;
+};
+
+int lens_entries(pid_t pid, struct lens_table *table);
+int lens_pagetable(pid_t pid, struct lens_table *table);
+/* Takes the text of either file, and frees it with the table. */
+int lens_table_parse(char *text, bool runs, struct lens_table *table);
+void lens_table_free(struct lens_table *table);
+bool lens_has_bit(const struct lens_entry *entry, const char *name);
+/* The leaf or non-present entry that serves @addr, NULL if there is none. */
+const struct lens_entry *lens_find(const struct lens_table *table, uint64_t addr);
+
+/* A value of the file mm, NULL if there is no such line; and the number that it begins with. */
+char *lens_mm(pid_t pid, const char *name);
+uint64_t lens_mm_number(pid_t pid, const char *name);
+
+#endif

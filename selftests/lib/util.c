@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proc.h"
+#include "util.h"
+
+char *read_fd(int fd, size_t *len)
+{
+	size_t room = 1 << 16, have = 0;
+	char *text = malloc(room);
+	ssize_t got;
+
+	while (text && (got = read(fd, text + have, room - have - 1)) != 0) {
+		if (got < 0) {
+			int error = errno;
+
+			free(text);
+			errno = error;
+			return NULL;
+		}
+		have += got;
+		if (have + 1 == room) {
+			char *larger = realloc(text, room *= 2);
+
+			if (!larger)
+				free(text);
+			text = larger;
+		}
+	}
+	if (text) {
+		text[have] = '\0';
+		if (len)
+			*len = have;
+	}
+	return text;
+}
+
+char *read_file(const char *path, size_t *len)
+{
+	int fd = open(path, O_RDONLY), error;
+	char *text;
+
+	if (fd < 0)
+		return NULL;
+	text = read_fd(fd, len);
+	error = errno;
+	close(fd);
+	errno = error;
+	return text;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+long read_number(const char *path)
+{
+	char *text = read_file(path, NULL);
+	long value = text ? strtol(text, NULL, 10) : -1;
+
+	free(text);
+	return value;
+}
+
+int write_number(const char *path, long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	return write_file(path, text);
+}
+
+char *next_word(char **s)
+{
+	char *word;
+
+	*s += strspn(*s, " ");
+	if (!**s)
+		return NULL;
+	word = *s;
+	*s += strcspn(*s, " ");
+	if (**s)
+		*(*s)++ = '\0';
+	return word;
+}
+
+bool parse_number(const char *word, int base, uint64_t *value)
+{
+	const char *digits = base == 16 ? "0123456789abcdef" : "0123456789";
+
+	if (!word || !*word || word[strspn(word, digits)])
+		return false;
+	errno = 0;
+	*value = strtoull(word, NULL, base);
+	return !errno;
+}
+
+void target_stop(void)
+{
+	raise(SIGSTOP);
+}
+
+static int wait_stopped(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status))
+		return 0;
+	return -1;
+}
+
+pid_t target_start(void (*make)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* A test that fails leaves nothing behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		make(arg);
+		target_stop();
+		for (;;)
+			pause();
+	}
+	if (pid > 0 && wait_stopped(pid))
+		return -1;
+	return pid;
+}
+
+int target_continue(pid_t pid)
+{
+	if (kill(pid, SIGCONT))
+		return -1;
+	return wait_stopped(pid);
+}
+
+pid_t target_exec(char *const argv[])
+{
+	int fds[2], error = 0;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
+		dup2(STDIN_FILENO, STDOUT_FILENO);
+		dup2(STDIN_FILENO, STDERR_FILENO);
+		execvp(argv[0], argv);
+		error = errno;
+		_exit(write(fds[1], &error, sizeof(error)) < 0);
+	}
+	close(fds[1]);
+	/* End of file: the exec closed it. */
+	if (pid < 0 || read(fds[0], &error, sizeof(error)) != 0) {
+		close(fds[0]);
+		target_end(pid);
+		return -1;
+	}
+	close(fds[0]);
+	/* It has to start up; how long that takes does not matter. */
+	for (int i = 0; i < 1000 && proc_state(pid) != 'S'; i++)
+		usleep(10000);
+	if (kill(pid, SIGSTOP) || wait_stopped(pid)) {
+		target_end(pid);
+		return -1;
+	}
+	return pid;
+}
+
+void target_end(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
