@@ -60,7 +60,10 @@ test:
 lint:
 	@scripts/lint
 
+# What is mounted in there is somebody's own, and rm would go into it.
 clean-cache:
+	@! grep -F ' $(abspath $(MMLENS_CACHE))/' /proc/self/mountinfo || \
+		{ echo 'mmlens: something is mounted in $(MMLENS_CACHE) (see above); try: umount it' >&2; exit 1; }
 	rm -rf --one-file-system -- '$(MMLENS_CACHE)'
 
 help:
