@@ -39,10 +39,9 @@ uninstall:
 
 # Without a kernel tree: it may be gone, and cleaning must work all the same.
 clean:
-	find . -name .git -prune -o -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
-		-o -name '*.mod.c' -o -name '*.cmd' -o -name '*.d' -o -name '*.rmeta' \
-		-o -name '*_generated.rs' -o -name modules.order -o -name Module.symvers \) -delete
-	rm -f rust-project.json
+	find rust -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+		-o -name '*.cmd' -o -name '.*.d' -o -name '*_generated.rs' -o -name modules.order \) -delete
+	rm -f .*.cmd .module-common.o modules.order Module.symvers rust-project.json
 
 rust-analyzer:
 	$(kbuild) rust-analyzer
