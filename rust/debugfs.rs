@@ -14,7 +14,10 @@ mod records;
 pub(crate) use control::Control;
 pub(crate) use records::Records;
 
-use crate::ffi;
+use crate::{
+    ffi,
+    ready, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -146,9 +149,10 @@ impl<D> Drop for Files<D> {
 
 /// Whether this task may look at other processes' memory layout, and at page frames.
 ///
-/// Errors: `EPERM` without `CAP_SYS_ADMIN` in the initial user namespace, or if the kernel is
-/// locked down against reading its memory.
+/// Errors: `EAGAIN` while the module is being loaded; `EPERM` without `CAP_SYS_ADMIN` in the
+/// initial user namespace, or if the kernel is locked down against reading its memory.
 fn may_open() -> Result {
+    ready::check()?;
     // SAFETY: Always fine for the current task.
     if !unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) } {
         return Err(EPERM);

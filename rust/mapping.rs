@@ -42,7 +42,8 @@ impl VmOperations for Buffer {
     }
 
     fn fault(&self, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
-        // `mmap` has checked the offsets, but `remap_file_pages()` moves them afterwards.
+        // `mmap` has checked the bounds, and a VMA cannot grow. Still, what is asked for here
+        // decides.
         let page = self.memory().and_then(|m| m.page(fault.pgoff()));
         match page {
             Some(page) => {

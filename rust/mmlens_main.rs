@@ -11,7 +11,7 @@
 //! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
 //!   `unsafe`;
-//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
+//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`, `ready`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
@@ -28,6 +28,7 @@ mod mapping;
 mod mm;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
+mod ready;
 mod seq;
 mod stats;
 #[allow(unreachable_pub)] // Public in the host crate.
@@ -39,6 +40,7 @@ use chardev::CharDevice;
 use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
+use ready::Ready;
 
 module! {
     type: Mmlens,
@@ -61,13 +63,15 @@ struct Mmlens {
     #[pin]
     _device: CharDevice<Buffer>,
     _inspector: Option<Inspector>,
+    _ready: Ready,
 }
 
 impl kernel::InPlaceModule for Mmlens {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _device <- CharDevice::register(c"mmlens"),
             _inspector: inspector()?,
+            _device <- CharDevice::register(c"mmlens"),
+            _ready: Ready::announce(),
         })
     }
 }
