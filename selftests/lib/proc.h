@@ -34,14 +34,14 @@ const struct proc_vma *proc_find(const struct proc_vmas *vmas, uint64_t addr);
 bool proc_has_flag(const struct proc_vma *vma, const char *code);
 
 /* Documentation/admin-guide/mm/pagemap.rst */
-#define PM_FRAME	((1ULL << 55) - 1)
+#define PM_FRAME	((1UL << 55) - 1)
 #define PM_SWAP_TYPE(e)	((e) & 0x1f)
 #define PM_SWAP_OFFSET(e) (((e) & PM_FRAME) >> 5)
-#define PM_SOFT_DIRTY	(1ULL << 55)
-#define PM_UFFD_WP	(1ULL << 57)
-#define PM_GUARD	(1ULL << 58)
-#define PM_SWAP		(1ULL << 62)
-#define PM_PRESENT	(1ULL << 63)
+#define PM_SOFT_DIRTY	(1UL << 55)
+#define PM_UFFD_WP	(1UL << 57)
+#define PM_GUARD	(1UL << 58)
+#define PM_SWAP		(1UL << 62)
+#define PM_PRESENT	(1UL << 63)
 
 int proc_pagemap_open(pid_t pid);
 /* @nr entries from @addr on; false if not all could be read. */
