@@ -61,26 +61,6 @@ static const struct lens_vma *find(pid_t pid, void *addr, struct lens_vmas *list
 	return NULL;
 }
 
-static int make_file(const char *name, size_t pages)
-{
-	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || ftruncate(fd, pages * page_size()))
-		abort();
-	return fd;
-}
-
-/* An island: VMAs that touch could be one. */
-static void *map_alone(int prot, int flags, int fd, size_t pages, off_t at)
-{
-	char *room = mmap(NULL, (pages + 2) * page_size(), PROT_NONE, ANON, -1, 0);
-	void *map = mmap(room + page_size(), pages * page_size(), prot, flags | MAP_FIXED, fd, at);
-
-	if (map == MAP_FAILED)
-		abort();
-	return map;
-}
-
 static void every_protection(void *arg)
 {
 	int fd = make_file("file", 4);

@@ -134,6 +134,7 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 			const struct lens_table *table, const struct lens_entry *e)
 {
 	bool is_hugetlb = proc_has_flag(vma, "ht");
+	bool is_marker;
 	uint64_t into = e ? (addr & (table->size[e->level] - 1)) / page_size() : 0;
 
 	if (pm & PM_PRESENT) {
@@ -159,7 +160,12 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 	}
 	if (!e)
 		return 0;
-	if (lens_has_bit(e, "uffd-wp") != !!(pm & PM_UFFD_WP))
+	/*
+	 * A marker in a place without a page says it by its number: a type above those of
+	 * swap devices, and PTE_MARKER_UFFD_WP.
+	 */
+	is_marker = e->kind == LENS_NONPRESENT && e->type >= 20 && e->offset & 1;
+	if (lens_has_bit(e, "uffd-wp") != !!(pm & PM_UFFD_WP) && !(is_marker && pm & PM_UFFD_WP))
 		return differ("%lx: entries has '%s', pagemap uffd-wp %d", addr, e->bits,
 			      !!(pm & PM_UFFD_WP));
 	/* Pagemap adds the flag of the VMA, and does not look at hugetlb entries. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +110,38 @@ bool parse_number(const char *word, int base, uint64_t *value)
 	errno = 0;
 	*value = strtoull(word, NULL, base);
 	return !errno;
+}
+
+void *map_alone(int prot, int flags, int fd, size_t pages, off_t at)
+{
+	char *room = mmap(NULL, (pages + 2) * page_size(), PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *map = mmap(room + page_size(), pages * page_size(), prot, flags | MAP_FIXED, fd, at);
+
+	if (map == MAP_FAILED)
+		abort();
+	return map;
+}
+
+void *map_aligned(int prot, int flags, size_t size, size_t align)
+{
+	char *room = mmap(NULL, size + 2 * align, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *at = (char *)(((uintptr_t)room + align) & ~(align - 1));
+	void *map = mmap(at, size, prot, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (map == MAP_FAILED)
+		abort();
+	return map;
+}
+
+int make_file(const char *name, size_t pages)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || ftruncate(fd, pages * page_size()))
+		abort();
+	return fd;
 }
 
 void target_stop(void)

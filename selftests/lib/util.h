@@ -37,6 +37,15 @@ char *next_word(char **s);
 /* The whole word is a number of that base, without a sign or a prefix. */
 bool parse_number(const char *word, int base, uint64_t *value);
 
+/*
+ * Pages with nothing mapped around them, since neighbours could become one VMA; at a
+ * multiple of @align, a power of two. These abort where a test would make no sense.
+ */
+void *map_alone(int prot, int flags, int fd, size_t pages, off_t at);
+void *map_aligned(int prot, int flags, size_t size, size_t align);
+/* A new file of that many pages. */
+int make_file(const char *name, size_t pages);
+
 /* A child that runs @make, stops, and then waits to be killed; -1 if it died. */
 pid_t target_start(void (*make)(void *arg), void *arg);
 /* Lets a stopped child run on to its next target_stop(); -1 if it died. */

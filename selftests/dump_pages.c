@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The files entries and pagetable, against pagemap, for every kind of memory. */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "lib/compare.h"
+#include "lib/device.h"
+#include "lib/util.h"
+
+#define EXPECT_SAME_PAGES(pid) do { \
+	EXPECT_EQ(0, compare_entries(pid)) TH_LOG("%s", compare_message); \
+	EXPECT_EQ(0, compare_pagetable(pid)) TH_LOG("%s", compare_message); \
+} while (0)
+
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define MIB (1UL << 20)
+
+/* What a target tells the test. */
+struct report {
+	char *map[16];
+	pid_t pid;
+	int skip;
+};
+
+FIXTURE(pages)
+{
+	pid_t target;
+	struct report *report;
+	struct lens_table table;
+	char folder[32];
+};
+
+FIXTURE_SETUP(pages)
+{
+	strcpy(self->folder, "/tmp/mmlens-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->folder));
+	ASSERT_EQ(0, chdir(self->folder));
+	self->report = mmap(NULL, sizeof(*self->report), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+FIXTURE_TEARDOWN(pages)
+{
+	if (self->target) {
+		lens_detach(self->target);
+		target_end(self->target);
+	}
+	if (!chdir("/") && !fork())
+		execlp("rm", "rm", "-rf", "--one-file-system", self->folder, NULL);
+	wait(NULL);
+}
+
+/* Starts a target, compares it, and reads its entries for a closer look. */
+#define compare_target(make) do { \
+	self->target = target_start(make, self->report); \
+	ASSERT_LT(0, self->target); \
+	if (self->report->skip) \
+		SKIP(return, #make " is not possible here: %s", strerror(self->report->skip)); \
+	ASSERT_EQ(0, lens_attach(self->target)); \
+	EXPECT_SAME_PAGES(self->target); \
+	ASSERT_EQ(0, lens_entries(self->target, &self->table)) TH_LOG("%s", lens_error); \
+} while (0)
+
+#define entry_of(number, page) \
+	lens_find(&self->table, (uintptr_t)self->report->map[number] + (page) * page_size())
+
+static void write_pages(char *map, size_t first, size_t nr)
+{
+	for (size_t i = first; i < first + nr; i++)
+		map[i * page_size()] = 1;
+}
+
+static void read_pages(const char *map, size_t first, size_t nr)
+{
+	for (size_t i = first; i < first + nr; i++)
+		(void)*(volatile const char *)(map + i * page_size());
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void anonymous(void *arg)
+{
+	struct report *report = arg;
+
+	for (int i = 0; i < 4; i++)
+		report->map[i] = map_alone(RW, ANON, -1, 8, 0);
+	read_pages(report->map[1], 2, 3);
+	write_pages(report->map[2], 2, 3);
+	write_pages(report->map[3], 0, 4);
+	read_pages(report->map[3], 4, 4);
+	mlock(map_alone(RW, ANON, -1, 8, 0), 8 * page_size());
+}
+
+TEST_F(pages, anonymous)
+{
+	compare_target(anonymous);
+	EXPECT_EQ(NULL, entry_of(0, 0));
+	EXPECT_EQ(NULL, entry_of(1, 1));
+	EXPECT_STREQ("r--", entry_of(1, 2)->rwx);
+	/* The zero page, of all of them. */
+	EXPECT_EQ(entry_of(1, 2)->pfn, entry_of(3, 7)->pfn);
+	EXPECT_STREQ("rw-", entry_of(2, 2)->rwx);
+	EXPECT_EQ(NULL, entry_of(2, 5));
+}
+
+static void forked(void *arg)
+{
+	struct report *report = arg;
+
+	report->map[0] = map_alone(RW, ANON, -1, 8, 0);
+	report->map[1] = map_alone(RW, MAP_SHARED | MAP_ANONYMOUS, -1, 8, 0);
+	write_pages(report->map[0], 0, 8);
+	write_pages(report->map[1], 0, 8);
+	report->pid = target_start(nothing, NULL);
+	write_pages(report->map[0], 4, 2);
+}
+
+TEST_F(pages, after_a_fork_on_both_sides)
+{
+	compare_target(forked);
+	/* Written after the fork: a copy of its own; else the page is shared and waits for a copy. */
+	EXPECT_STREQ("rw-", entry_of(0, 4)->rwx);
+	EXPECT_STREQ("r--", entry_of(0, 0)->rwx);
+	ASSERT_EQ(0, lens_attach(self->report->pid));
+	EXPECT_SAME_PAGES(self->report->pid);
+	lens_detach(self->report->pid);
+	kill(self->report->pid, SIGKILL);
+}
+
+static void files(void *arg)
+{
+	struct report *report = arg;
+	int fds[] = { make_file("file", 16), memfd_create("memfd", 0) };
+
+	ftruncate(fds[1], 16 * page_size());
+	for (int i = 0; i < 2; i++) {
+		char **map = &report->map[4 * i];
+
+		map[0] = map_alone(RW, MAP_SHARED, fds[i], 12, page_size());
+		map[1] = map_alone(RW, MAP_PRIVATE, fds[i], 12, 2 * page_size());
+		map[2] = map_alone(PROT_READ, MAP_SHARED, fds[i], 12, 0);
+		write_pages(map[0], 0, 4);
+		read_pages(map[1], 0, 6);
+		write_pages(map[1], 2, 2);
+		read_pages(map[2], 3, 5);
+	}
+}
+
+TEST_F(pages, of_files)
+{
+	compare_target(files);
+	EXPECT_STREQ("rw-", entry_of(0, 0)->rwx);
+	EXPECT_STREQ("rw-", entry_of(1, 2)->rwx);
+	/* The same page of the file by two mappings. */
+	EXPECT_EQ(entry_of(0, 3)->pfn, entry_of(2, 4)->pfn);
+	EXPECT_NE(entry_of(0, 3)->pfn, entry_of(1, 2)->pfn);
+}
+
+static void protections(void *arg)
+{
+	struct report *report = arg;
+
+	for (int prot = 0; prot < 8; prot++) {
+		report->map[prot] = map_alone(RW, ANON, -1, 4, 0);
+		write_pages(report->map[prot], 0, 3);
+		mprotect(report->map[prot], 4 * page_size(), prot);
+	}
+}
+
+TEST_F(pages, of_every_protection)
+{
+	/* By PROT_READ, _WRITE and _EXEC; machines have no write-only memory. */
+	static const char *const rwx[] = { "---", "r--", "rw-", "rw-", "?-x", "r-x", "rwx", "rwx" };
+
+	compare_target(protections);
+	for (int prot = 0; prot < 8; prot++) {
+		const struct lens_entry *e = entry_of(prot, 1);
+
+		ASSERT_NE(NULL, e);
+		EXPECT_EQ(LENS_LEAF, e->kind);
+		EXPECT_STREQ(rwx[prot] + (*rwx[prot] == '?'), e->rwx + (*rwx[prot] == '?'));
+	}
+	EXPECT_FALSE(lens_has_bit(entry_of(0, 1), "P"));
+	EXPECT_FALSE(lens_has_bit(entry_of(0, 1), "VALID"));
+}
+
+static void transparent_huge(void *arg)
+{
+	struct report *report = arg;
+	uint64_t huge = read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
+
+	if ((int64_t)huge <= 0 || huge > 4 * MIB) {
+		report->skip = EOPNOTSUPP;
+		return;
+	}
+	for (int i = 0; i < 6; i++) {
+		report->map[i] = map_aligned(RW, MAP_PRIVATE, 2 * huge, huge);
+		madvise(report->map[i], 2 * huge, MADV_HUGEPAGE);
+		write_pages(report->map[i], 0, i ? 2 * huge / page_size() : 1);
+	}
+	/* Mapped by pages: a part unmapped, protected, dropped. */
+	munmap(report->map[1] + huge / 2, page_size());
+	mprotect(report->map[2] + page_size(), page_size(), PROT_READ);
+	madvise(report->map[3] + huge, 5 * page_size(), MADV_DONTNEED);
+	mprotect(report->map[4], 2 * huge, PROT_NONE);
+	mremap(report->map[5], huge, huge, MREMAP_MAYMOVE | MREMAP_FIXED,
+	       map_aligned(RW, MAP_PRIVATE, huge, huge));
+	/* Small pages first, then made one. */
+	report->map[6] = map_aligned(RW, MAP_PRIVATE, huge, huge);
+	madvise(report->map[6], huge, MADV_NOHUGEPAGE);
+	write_pages(report->map[6], 0, huge / page_size());
+	madvise(report->map[6], huge, MADV_HUGEPAGE);
+	madvise(report->map[6], huge, MADV_COLLAPSE);
+	/* The huge zero page. */
+	report->map[7] = map_aligned(RW, MAP_PRIVATE, huge, huge);
+	madvise(report->map[7], huge, MADV_HUGEPAGE);
+	read_pages(report->map[7], 3, 1);
+	/* Shared memory of one huge page, also seen by pages. */
+	report->map[8] = map_aligned(RW, MAP_SHARED, huge, huge);
+	write_pages(report->map[8], 0, huge / page_size());
+	madvise(report->map[8], huge, MADV_COLLAPSE);
+}
+
+TEST_F(pages, transparent_huge)
+{
+	int huge = 0;
+
+	compare_target(transparent_huge);
+	for (int i = 0; i < 9; i++) {
+		const struct lens_entry *e = entry_of(i, 3);
+
+		huge += e && e->level == LENS_PMD && e->kind == LENS_LEAF;
+	}
+	if (!huge)
+		SKIP(return, "the kernel made no huge page");
+	/* Those that were cut are not any more. */
+	EXPECT_EQ(LENS_PTE, entry_of(2, 3)->level);
+	EXPECT_STREQ("r--", entry_of(2, 1)->rwx);
+	EXPECT_STREQ("---", entry_of(4, 3)->rwx);
+}
+
+static void hugetlb(void *arg)
+{
+	struct report *report = arg;
+	size_t size = report->skip;	/* in MiB, or in kB if negative */
+	int shift = __builtin_ctzl(size) + 10;
+	char *shared, *private;
+
+	report->skip = 0;
+	size <<= 10;
+	shared = map_aligned(RW, MAP_SHARED | MAP_HUGETLB | shift << 26, 2 * size, size);
+	private = map_aligned(RW, MAP_PRIVATE | MAP_HUGETLB | shift << 26, 2 * size, size);
+	report->map[0] = shared;
+	report->map[1] = private;
+	shared[size] = 1;
+	private[0] = 1;
+	report->pid = target_start(nothing, NULL);
+	mprotect(private, size, PROT_READ);
+	mprotect(shared, size, PROT_NONE);
+}
+
+static int give_huge_pages(long kib, long nr)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%ldkB/nr_hugepages", kib);
+	write_number(path, nr);
+	return read_number(path) == nr;
+}
+
+TEST_F(pages, hugetlb_of_every_size)
+{
+	static const long sizes[] = { 64, 2048, 32768, 1048576 };
+	int compared = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (!give_huge_pages(sizes[i], 5)) {
+			give_huge_pages(sizes[i], 0);
+			continue;
+		}
+		self->report->skip = sizes[i];
+		compare_target(hugetlb);
+		EXPECT_NE(NULL, entry_of(0, (sizes[i] << 10) / page_size()));
+		EXPECT_EQ(NULL, entry_of(0, 0));
+		ASSERT_EQ(0, lens_attach(self->report->pid));
+		EXPECT_SAME_PAGES(self->report->pid);
+		EXPECT_EQ(0, lens_detach(self->report->pid));
+		EXPECT_EQ(0, lens_detach(self->target));
+		kill(self->report->pid, SIGKILL);
+		target_end(self->target);
+		self->target = 0;
+		lens_table_free(&self->table);
+		give_huge_pages(sizes[i], 0);
+		compared++;
+	}
+	if (!compared)
+		SKIP(return, "no huge pages to be had");
+}
+
+static void odd_entries(void *arg)
+{
+	struct report *report = arg;
+
+	for (int i = 0; i < 3; i++) {
+		report->map[i] = map_alone(RW, ANON, -1, 8, 0);
+		write_pages(report->map[i], 0, 8);
+	}
+	madvise(report->map[0] + page_size(), 3 * page_size(), MADV_GUARD_INSTALL);
+	madvise(report->map[1], 8 * page_size(), MADV_FREE);
+	mprotect(report->map[2] + page_size(), 3 * page_size(), PROT_NONE);
+	report->map[3] = map_alone(RW, ANON, -1, 8, 0);
+	madvise(report->map[3], 8 * page_size(), MADV_GUARD_INSTALL);
+	/* A stack that grows by faults. */
+	report->map[4] = map_alone(RW, ANON | MAP_GROWSDOWN, -1, 2, 0);
+	write_pages(report->map[4], 0, 2);
+	report->map[5] = device_map(device_open(O_RDWR), RW, MAP_SHARED, 8, 0);
+	read_pages(report->map[5], 0, 4);
+	write_pages(report->map[5], 2, 4);
+	report->map[6] = device_map(device_open(O_RDWR), RW, MAP_PRIVATE, 8, 0);
+	read_pages(report->map[6], 0, 4);
+	write_pages(report->map[6], 2, 4);
+}
+
+TEST_F(pages, guarded_freed_protected_and_of_the_device)
+{
+	const struct lens_entry *guard;
+
+	compare_target(odd_entries);
+	guard = entry_of(0, 2);
+	/* A kernel without guard regions has a page there. */
+	ASSERT_NE(NULL, guard);
+	EXPECT_EQ(guard->kind == LENS_NONPRESENT, entry_of(3, 0) != NULL);
+	EXPECT_STREQ("---", entry_of(2, 1)->rwx);
+	EXPECT_STREQ("r--", entry_of(5, 0)->rwx);
+	EXPECT_STREQ("rw-", entry_of(5, 2)->rwx);
+	EXPECT_STREQ("r--", entry_of(6, 0)->rwx);
+	EXPECT_STREQ("rw-", entry_of(6, 2)->rwx);
+}
+
+static void write_protected(void *arg)
+{
+	struct report *report = arg;
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
+			    UFFD_FEATURE_WP_UNPOPULATED,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api)) {
+		report->skip = errno;
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		int flags = i ? MAP_SHARED : MAP_PRIVATE;
+		char *map = map_alone(RW, flags | MAP_ANONYMOUS, -1, 16, 0);
+		struct uffdio_register area = {
+			.range = { .start = (uintptr_t)map, .len = 16 * page_size() },
+			.mode = UFFDIO_REGISTER_MODE_WP,
+		};
+		struct uffdio_writeprotect protect = {
+			.range = { .start = (uintptr_t)map + 4 * page_size(), .len = 8 * page_size() },
+			.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+		};
+
+		report->map[i] = map;
+		write_pages(map, 0, 8);
+		if (ioctl(fd, UFFDIO_REGISTER, &area) || ioctl(fd, UFFDIO_WRITEPROTECT, &protect)) {
+			report->skip = errno;
+			return;
+		}
+	}
+}
+
+TEST_F(pages, write_protected_by_userfaultfd)
+{
+	compare_target(write_protected);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_FALSE(lens_has_bit(entry_of(i, 3), "uffd-wp"));
+		EXPECT_TRUE(lens_has_bit(entry_of(i, 4), "uffd-wp"));
+		EXPECT_STREQ("r--", entry_of(i, 4)->rwx);
+		/* Nothing there yet: a note that it is to be so. */
+		ASSERT_NE(NULL, entry_of(i, 10));
+		EXPECT_EQ(LENS_NONPRESENT, entry_of(i, 10)->kind);
+		EXPECT_EQ(NULL, entry_of(i, 13));
+	}
+}
+
+static void swapped(void *arg)
+{
+	struct report *report = arg;
+
+	write_protected(report);
+	report->map[2] = map_alone(RW, ANON, -1, 64, 0);
+	report->map[3] = map_alone(RW, MAP_SHARED | MAP_ANONYMOUS, -1, 64, 0);
+	report->map[4] = map_alone(RW, ANON, -1, 64, 0);
+	for (int i = 2; i < 5; i++)
+		for (int page = 0; page < 64; page++)
+			memset(report->map[i] + page * page_size(), page + 64 * i, page_size());
+	/* All but some; only pages that nobody else maps go. */
+	for (int i = 2; i < 4; i++)
+		madvise(report->map[i], 60 * page_size(), MADV_PAGEOUT);
+	madvise(report->map[0], 16 * page_size(), MADV_PAGEOUT);
+	madvise(report->map[1], 16 * page_size(), MADV_PAGEOUT);
+	/* From here on what is in swap is the child's too. */
+	report->pid = target_start(nothing, NULL);
+	madvise(report->map[4], 60 * page_size(), MADV_PAGEOUT);
+	/* Some come back. */
+	read_pages(report->map[2], 5, 2);
+	write_pages(report->map[2], 10, 2);
+	mprotect(report->map[2] + 20 * page_size(), 5 * page_size(), PROT_NONE);
+}
+
+TEST_F_TIMEOUT(pages, swapped_out, 60)
+{
+	if (system("{ modprobe zram && echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 &&"
+		   " swapon /dev/zram0; } >/dev/null 2>&1"))
+		SKIP(return, "no swap device can be made");
+	compare_target(swapped);
+	compare_entries(self->target);
+	EXPECT_LT(20, compare_nonpresent);
+	ASSERT_EQ(0, lens_attach(self->report->pid));
+	EXPECT_SAME_PAGES(self->report->pid);
+	lens_detach(self->report->pid);
+	kill(self->report->pid, SIGKILL);
+	target_end(self->target);
+	EXPECT_EQ(0, system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset"));
+}
+
+static void clean(void *arg)
+{
+	struct report *report = arg;
+
+	report->map[0] = map_alone(RW, ANON, -1, 16, 0);
+	report->map[1] = map_alone(RW, MAP_SHARED | MAP_ANONYMOUS, -1, 16, 0);
+	write_pages(report->map[0], 0, 12);
+	write_pages(report->map[1], 0, 12);
+	if (write_file("/proc/self/clear_refs", "4"))
+		abort();
+	write_pages(report->map[0], 2, 3);
+	write_pages(report->map[1], 2, 3);
+}
+
+TEST_F(pages, soft_dirty)
+{
+	compare_target(clean);
+	if (!lens_has_bit(entry_of(0, 2), "soft-dirty"))
+		SKIP(return, "the kernel does not track it");
+	EXPECT_FALSE(lens_has_bit(entry_of(0, 1), "soft-dirty"));
+	EXPECT_TRUE(lens_has_bit(entry_of(1, 3), "soft-dirty"));
+	EXPECT_FALSE(lens_has_bit(entry_of(1, 6), "soft-dirty"));
+}
+
+static char *map_at(uint64_t address, size_t size, int flags)
+{
+	char *map = mmap((void *)address, size, RW, ANON | MAP_NORESERVE | flags, -1, 0);
+
+	if (map != MAP_FAILED)
+		write_pages(map, 0, 1);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static void far_apart(void *arg)
+{
+	struct report *report = arg;
+	uint64_t end = lens_mm_number(0, "task_size");
+
+	/* From the first address to the last one, and in holes of every size. */
+	report->map[0] = map_at(0, page_size(), MAP_FIXED);
+	report->map[1] = map_at(end - page_size(), page_size(), MAP_FIXED);
+	for (int i = 0; i < 7; i++)
+		report->map[2 + i] = map_at(1UL << (32 + 2 * i), 3 * page_size(),
+					    MAP_FIXED_NOREPLACE);
+	/* Beyond 47 and 48 bits: with a hint only. */
+	for (int i = 0; i < 4; i++)
+		report->map[10 + i] = map_at((1UL << (48 + i)) - 16 * MIB, 3 * page_size(), 0);
+	report->map[14] = map_at(0, 1UL << 40, 0);
+	if (report->map[14])
+		write_pages(report->map[14], 0x5555555, 2);
+}
+
+TEST_F(pages, far_apart)
+{
+	uint64_t highest = 0;
+
+	compare_target(far_apart);
+	for (int i = 0; i < 15; i++) {
+		if (!self->report->map[i] && i)
+			continue;
+		if (entry_of(i, 0))
+			highest = entry_of(i, 0)->start;
+		if (i)
+			EXPECT_NE(NULL, entry_of(i, 0)) TH_LOG("%p", self->report->map[i]);
+	}
+	EXPECT_NE(0, highest);
+	ASSERT_NE(NULL, self->report->map[14]);
+	EXPECT_NE(NULL, entry_of(14, 0x5555556));
+}
+
+TEST_HARNESS_MAIN
