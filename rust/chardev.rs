@@ -9,7 +9,7 @@
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 
 use crate::{
-    compat, ready,
+    compat,
     seq::SeqWriter,
     vm::{
         ops::VmOperations,
@@ -153,7 +153,7 @@ impl<T: FileOperations> FileOperationsTable<T> {
         if ret != 0 {
             return ret;
         }
-        match ready::check().and_then(|()| <T as FileOperations>::open()) {
+        match <T as FileOperations>::open() {
             Ok(object) => {
                 // SAFETY: The file is not shared yet; `misc_open()` left its own pointer there,
                 // which nobody needs.

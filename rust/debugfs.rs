@@ -14,10 +14,7 @@ mod records;
 pub(crate) use control::Control;
 pub(crate) use records::Records;
 
-use crate::{
-    ffi,
-    ready, //
-};
+use crate::ffi;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -27,16 +24,26 @@ use kernel::{
     },
     ffi::c_void,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        Arc, //
+    }, //
 };
 
-/// A folder. Removed when dropped; its files must be gone by then.
+/// A folder. Removed with the last reference: those of its files and of the folders in it are among
+/// them, so it is empty then.
 ///
 /// # Invariants
 ///
 /// `dentry` is a debugfs folder that this object alone removes.
 pub(crate) struct Dir {
     dentry: NonNull<bindings::dentry>,
+    // Removed after this one: it would take what is in it along.
+    _parent: Option<Arc<Dir>>,
 }
 
 // SAFETY: debugfs functions may be called by any thread.
@@ -47,17 +54,20 @@ unsafe impl Sync for Dir {}
 impl Dir {
     /// Makes a folder, at the top or in `parent`.
     ///
-    /// Errors: `ENODEV` if the kernel has no debugfs, `EPERM` if it is switched off, `EEXIST`,
-    /// `ENOMEM`.
-    pub(crate) fn new(name: &CStr, parent: Option<&Dir>) -> Result<Self> {
-        let parent = parent.map_or(core::ptr::null_mut(), |p| p.dentry.as_ptr());
-        // SAFETY: `name` is a string, `parent` a folder or null.
-        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), parent) };
-        let dentry = from_err_ptr(dentry)?;
+    /// Errors: `EPERM` if debugfs is switched off, `EEXIST`, `ENOMEM`.
+    pub(crate) fn new(name: &CStr, parent: Option<Arc<Dir>>) -> Result<Arc<Self>> {
+        let above = parent
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |p| p.dentry.as_ptr());
+        // SAFETY: `name` is a string, `above` a folder or null.
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
+        let dentry = NonNull::new(from_err_ptr(dentry)?).ok_or(ENODEV)?;
         // INVARIANT: Just made.
-        Ok(Self {
-            dentry: NonNull::new(dentry).ok_or(ENODEV)?,
-        })
+        let dir = Self {
+            dentry,
+            _parent: parent,
+        };
+        Ok(Arc::new(dir, GFP_KERNEL)?)
     }
 }
 
@@ -68,9 +78,8 @@ impl Drop for Dir {
     }
 }
 
-/// Files over one object. Removed when dropped, after the calls in progress have ended.
-///
-/// A file that is still open then reads as `EIO`.
+/// Files over one object, in a folder. Removed when dropped, after the calls in progress have
+/// ended; what is still open then reads as `EIO`.
 ///
 /// # Invariants
 ///
@@ -78,6 +87,7 @@ impl Drop for Dir {
 pub(crate) struct Files<D> {
     dentries: KVec<NonNull<bindings::dentry>>,
     data: Arc<D>,
+    dir: Arc<Dir>,
 }
 
 // SAFETY: debugfs functions may be called by any thread, and `D` is shared.
@@ -87,10 +97,11 @@ unsafe impl<D: Send + Sync> Sync for Files<D> {}
 
 impl<D: Send + Sync> Files<D> {
     /// No files yet.
-    pub(crate) fn new(data: Arc<D>) -> Self {
+    pub(crate) fn new(dir: Arc<Dir>, data: Arc<D>) -> Self {
         Self {
             dentries: KVec::new(),
             data,
+            dir,
         }
     }
 
@@ -100,32 +111,31 @@ impl<D: Send + Sync> Files<D> {
     }
 
     /// Adds a file (0400) that shows `R`.
-    pub(crate) fn records<R: Records<Data = D>>(self, dir: &Dir, name: &CStr) -> Result<Self> {
-        self.create(dir, name, 0o400, records::Table::<R>::FILE)
+    pub(crate) fn records<R: Records<Data = D>>(self, name: &CStr) -> Result<Self> {
+        self.create(name, 0o400, records::Table::<R>::FILE)
     }
 
     /// Adds a file (0200) that obeys `C`.
-    pub(crate) fn control<C: Control<Data = D>>(self, dir: &Dir, name: &CStr) -> Result<Self> {
-        self.create(dir, name, 0o200, control::Table::<C>::FILE)
+    pub(crate) fn control<C: Control<Data = D>>(self, name: &CStr) -> Result<Self> {
+        self.create(name, 0o200, control::Table::<C>::FILE)
     }
 
     /// `fops` take the `i_private` of an inode for a `D`.
     fn create(
         mut self,
-        dir: &Dir,
         name: &CStr,
         mode: bindings::umode_t,
         fops: &'static bindings::file_operations,
     ) -> Result<Self> {
         self.dentries.reserve(1, GFP_KERNEL)?;
         let data = Arc::as_ptr(&self.data);
-        // SAFETY: `dir` and `name` are valid, `fops` is static, and `data` outlives the file, since
-        // `drop` removes the file before the data.
+        // SAFETY: `name` and the folder are valid, `fops` is static, and `data` outlives the file,
+        // since `drop` removes the file before the data.
         let dentry = unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),
                 mode,
-                dir.dentry.as_ptr(),
+                self.dir.dentry.as_ptr(),
                 data.cast_mut().cast::<c_void>(),
                 core::ptr::null(),
                 fops,
@@ -147,12 +157,30 @@ impl<D> Drop for Files<D> {
     }
 }
 
+static OPENED: Atomic<bool> = Atomic::new(false);
+
+/// Lets the files be opened, once nothing can fail any more in the `init` of the module.
+///
+/// A file can be opened as soon as it is there. If a later step of `init` failed, the module would
+/// be freed under it all the same (`do_init_module()`, kernel/module/main.c).
+pub(crate) struct Gate(());
+
+impl Gate {
+    /// The last step of `init`.
+    pub(crate) fn open() -> Self {
+        OPENED.store(true, Release);
+        Self(())
+    }
+}
+
 /// Whether this task may look at other processes' memory layout, and at page frames.
 ///
 /// Errors: `EAGAIN` while the module is being loaded; `EPERM` without `CAP_SYS_ADMIN` in the
 /// initial user namespace, or if the kernel is locked down against reading its memory.
 fn may_open() -> Result {
-    ready::check()?;
+    if !OPENED.load(Acquire) {
+        return Err(EAGAIN);
+    }
     // SAFETY: Always fine for the current task.
     if !unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) } {
         return Err(EPERM);

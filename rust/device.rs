@@ -28,7 +28,7 @@ use kernel::{
 /// The buffer behind an open file and its mappings.
 #[pin_data]
 pub(crate) struct Buffer {
-    /// Held while the memory is made: two processes may share the file.
+    /// Held while the memory is installed: two processes may share the file.
     #[pin]
     setup: Mutex<()>,
     /// Made by the first `mmap()`, which decides the size; gone with the last file and mapping.
@@ -64,9 +64,12 @@ impl Buffer {
         if (pages as u64).saturating_mul(PAGE_SIZE as u64) > Self::max_bytes() {
             return Err(ENOMEM);
         }
+        let memory = Vmalloc::zeroed(pages)?;
+        // Another process that shares the file may be doing the same: then its memory is used, and
+        // this one freed.
         let _guard = self.setup.lock();
         if self.memory().is_none() {
-            self.memory.populate(Vmalloc::zeroed(pages)?);
+            self.memory.populate(memory);
         }
         self.memory().ok_or(ENOMEM)
     }

@@ -21,6 +21,7 @@ mod generated {
         inode,
         mm_struct,
         page,
+        pid,
         seq_file,
         task_struct,
         vm_area_struct, //

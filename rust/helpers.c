@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/pagemap.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
@@ -37,14 +38,24 @@ const struct inode *mmlens_file_user_inode(struct file *file)
 	return file_user_inode(file);
 }
 
-unsigned long mmlens_get_mm_counter(struct mm_struct *mm, int member)
+void mmlens_get_file(struct file *file)
 {
-	return get_mm_counter(mm, member);
+	get_file(file);
+}
+
+unsigned long mmlens_get_mm_counter_sum(struct mm_struct *mm, int member)
+{
+	return get_mm_counter_sum(mm, member);
 }
 
 void mmlens_get_page(struct page *page)
 {
 	get_page(page);
+}
+
+void mmlens_get_pid(struct pid *pid)
+{
+	get_pid(pid);
 }
 
 void mmlens_get_task_comm(char *comm, struct task_struct *task)

@@ -17,9 +17,8 @@ use crate::{
         Records, //
     },
     mm::remote::{
-        address_space,
-        AddressSpace,
         Pid,
+        State,
         TaskInfo, //
     },
     seq::SeqWriter,
@@ -42,36 +41,30 @@ use target::Target;
 const MAX_TARGETS: usize = 1024;
 
 /// The folder of a target.
-struct TargetDir {
-    // Order of drops: the files are in the folder.
-    files: Files<Target>,
-    _dir: Dir,
-}
-
-impl TargetDir {
-    fn new(name: &CStr, parent: &Dir, target: Target) -> Result<Self> {
-        let dir = Dir::new(name, Some(parent))?;
-        let files = Files::new(Arc::new(target, GFP_KERNEL)?)
-            .records::<mm::Fields>(&dir, c"mm")?
-            .records::<vmas::Vmas>(&dir, c"vmas")?
-            .records::<pagetable::Runs>(&dir, c"pagetable")?
-            .records::<pagetable::Entries>(&dir, c"entries")?;
-        Ok(Self { files, _dir: dir })
-    }
-
-    fn pid(&self) -> Option<&Pid> {
-        self.files.data().pid()
-    }
+fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target>> {
+    let dir = Dir::new(name, Some(parent.clone()))?;
+    Files::new(dir, Arc::new(target, GFP_KERNEL)?)
+        .records::<mm::Fields>(c"mm")?
+        .records::<vmas::Vmas>(c"vmas")?
+        .records::<pagetable::Runs>(c"pagetable")?
+        .records::<pagetable::Entries>(c"entries")
 }
 
 /// What the files of the top folder work on.
 #[pin_data]
 struct Lens {
-    // Order of drops: the targets' folders are in the top folder.
     #[pin]
-    targets: Mutex<KVec<TargetDir>>,
-    _self: TargetDir,
-    dir: Dir,
+    targets: Mutex<KVec<Files<Target>>>,
+    _self: Files<Target>,
+    dir: Arc<Dir>,
+}
+
+impl Lens {
+    /// The process number `index` that is attached.
+    fn target(&self, index: usize) -> Option<Pid> {
+        let targets = self.targets.lock();
+        targets.get(index).and_then(|t| t.data().pid()).cloned()
+    }
 }
 
 /// The top folder, as long as the module is loaded.
@@ -83,22 +76,23 @@ pub(crate) struct Inspector {
 impl Inspector {
     /// Makes the folder.
     ///
-    /// Errors: `ENODEV` if the kernel has no debugfs, `EPERM` if it is switched off; `ENOMEM`.
+    /// Errors: `EPERM` if debugfs is switched off; `EEXIST`, `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
         let dir = Dir::new(c"mmlens", None)?;
-        let this = TargetDir::new(c"self", &dir, Target::Current)?;
+        let this = folder(c"self", &dir, Target::Current)?;
+        let top = dir.clone();
         let lens = Arc::pin_init(
             pin_init!(Lens {
                 targets <- new_mutex!(KVec::new(), "mmlens_targets"),
                 _self: this,
-                dir,
+                dir: top,
             }),
             GFP_KERNEL,
         )?;
-        let files = Files::new(lens.clone())
-            .control::<Attach>(&lens.dir, c"attach")?
-            .control::<Detach>(&lens.dir, c"detach")?
-            .records::<Targets>(&lens.dir, c"targets")?;
+        let files = Files::new(dir, lens)
+            .control::<Attach>(c"attach")?
+            .control::<Detach>(c"detach")?
+            .records::<Targets>(c"targets")?;
         Ok(Self { _files: files })
     }
 }
@@ -114,10 +108,11 @@ fn parse_pid(command: &str) -> Result<i32> {
     command.parse().ok().filter(|&nr| nr > 0).ok_or(EINVAL)
 }
 
-/// Where the target with number `nr` is.
-fn position(targets: &[TargetDir], nr: i32) -> Option<usize> {
-    let has_number = |t: &TargetDir| t.pid().is_some_and(|p| p.nr() == nr);
-    targets.iter().position(has_number)
+/// Where the target is that `is_it` knows.
+fn position(targets: &[Files<Target>], is_it: impl Fn(&Pid) -> bool) -> Option<usize> {
+    targets
+        .iter()
+        .position(|t| t.data().pid().is_some_and(&is_it))
 }
 
 /// `attach`: makes the folder of a process.
@@ -138,8 +133,8 @@ impl Control for Attach {
         let name = CString::try_from_fmt(fmt!("{nr}"))?;
 
         let mut targets = lens.targets.lock();
-        while let Some(index) = position(&targets, nr) {
-            if targets.get(index).and_then(|t| t.pid()) == Some(&pid) {
+        while let Some(index) = position(&targets, |p| p.nr() == nr) {
+            if targets.get(index).and_then(|t| t.data().pid()) == Some(&pid) {
                 return Err(EEXIST);
             }
             // That process is dead, and its number has been given to this one.
@@ -153,7 +148,7 @@ impl Control for Attach {
             return Err(ENOSPC);
         }
         targets.reserve(1, GFP_KERNEL)?;
-        let target = TargetDir::new(&name, &lens.dir, Target::Pid(pid))?;
+        let target = folder(&name, &lens.dir, Target::Pid(pid))?;
         targets.push(target, GFP_KERNEL)?;
         Ok(())
     }
@@ -169,10 +164,9 @@ impl Control for Detach {
 
     fn write(lens: &Lens, command: &str) -> Result {
         let nr = parse_pid(command)?;
-        // A process that is gone has no number but the one its folder is named by.
-        let nr = Pid::find(nr).map_or(nr, |pid| pid.nr());
         let mut targets = lens.targets.lock();
-        let index = position(&targets, nr).ok_or(ENOENT)?;
+        // A pid keeps its numbers when the process is gone.
+        let index = position(&targets, |p| p.vnr() == nr).ok_or(ENOENT)?;
         let target = targets.remove(index);
         // As above.
         drop(targets);
@@ -198,20 +192,17 @@ impl Records for Targets {
             writeln!(out, "# pid state    comm")?;
             return Ok(Some(1));
         }
-        let targets = self.0.targets.lock();
-        let index = usize::try_from(pos - 1)?;
-        let Some(pid) = targets.get(index).and_then(|t| t.pid()) else {
+        let Some(pid) = self.0.target(usize::try_from(pos - 1)?) else {
             return Ok(None);
         };
         let nr = pid.nr();
-        match pid.task() {
-            Some(task) => {
-                let state = match address_space(&task) {
-                    Ok(AddressSpace::User(_)) => "user",
-                    Ok(AddressSpace::KernelThread) => "kernel",
-                    Err(_) => "exited",
+        match pid.task().map(|task| TaskInfo::read(&task)) {
+            Some(info) => {
+                let state = match info.state {
+                    State::User => "user",
+                    State::Kernel => "kernel",
+                    State::Exited => "exited",
                 };
-                let info = TaskInfo::read(&task);
                 writeln!(out, "{nr:<5} {state:<8} {}", Escaped(info.comm()))?;
             }
             None => writeln!(out, "{nr:<5} {:<8} -", "exited")?,

@@ -11,7 +11,7 @@
 //! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
 //!   `unsafe`;
-//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`, `ready`): safe code, the policy.
+//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
@@ -28,7 +28,6 @@ mod mapping;
 mod mm;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
-mod ready;
 mod seq;
 mod stats;
 #[allow(unreachable_pub)] // Public in the host crate.
@@ -37,10 +36,10 @@ mod uapi;
 mod vm;
 
 use chardev::CharDevice;
+use debugfs::Gate;
 use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
-use ready::Ready;
 
 module! {
     type: Mmlens,
@@ -63,27 +62,23 @@ struct Mmlens {
     #[pin]
     _device: CharDevice<Buffer>,
     _inspector: Option<Inspector>,
-    _ready: Ready,
+    _gate: Gate,
 }
 
 impl kernel::InPlaceModule for Mmlens {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _inspector: inspector()?,
+            _inspector: inspector(),
+            // The last step that can fail.
             _device <- CharDevice::register(c"mmlens"),
-            _ready: Ready::announce(),
+            _gate: Gate::open(),
         })
     }
 }
 
-/// The debugfs half, if the kernel has debugfs and it is not switched off.
-fn inspector() -> Result<Option<Inspector>> {
-    match Inspector::new() {
-        Ok(inspector) => Ok(Some(inspector)),
-        Err(error) if error == ENODEV || error == EPERM => {
-            pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
+/// The debugfs half. Without it the device is still of use.
+fn inspector() -> Option<Inspector> {
+    Inspector::new()
+        .inspect_err(|error| pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n"))
+        .ok()
 }

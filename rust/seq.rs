@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use crate::ffi;
+use crate::{
+    ffi,
+    mm::vmas::VmaFile, //
+};
 use core::{
     ffi::CStr,
     fmt,
@@ -13,7 +16,6 @@ use core::{
 };
 use kernel::{
     bindings,
-    fs::File,
     str::CStrExt as _,
     types::NotThreadSafe, //
 };
@@ -81,7 +83,7 @@ impl SeqWriter<'_> {
 
     /// Writes the path of `file` as `/proc/PID/maps` does: seen from the reader's root, newlines
     /// escaped.
-    pub(crate) fn path(&mut self, file: &File) -> fmt::Result {
+    pub(crate) fn path(&mut self, file: &VmaFile) -> fmt::Result {
         // SAFETY: Both are valid; this function may sleep, and so may we.
         unsafe { ffi::mmlens_seq_file_path(self.m.as_ptr(), file.as_ptr()) };
         self.check()
@@ -91,7 +93,6 @@ impl SeqWriter<'_> {
     /// `ext4_file_vm_ops[ext4]`; the address hashed if it has none.
     pub(crate) fn symbol(&mut self, address: KernelAddress) -> fmt::Result {
         let before = self.count();
-        // `%ps` puts a space before the name of the module.
         self.printf(c"%ps", address)?;
         let written = self.count().saturating_sub(before);
         // SAFETY: `seq_printf` has just written these bytes of the buffer, which is ours.
@@ -99,12 +100,24 @@ impl SeqWriter<'_> {
             let start = (*self.m.as_ptr()).buf.add(before);
             core::slice::from_raw_parts_mut(start, written)
         };
+        if text.starts_with(b"0x") {
+            // `%ps` shows an address that is in no symbol as it is.
+            self.truncate(before);
+            return self.hashed(address);
+        }
+        // It puts a space before the name of the module.
         if let Some(space) = text.iter().position(|&c| c == b' ') {
             text.copy_within(space + 1.., space);
-            // SAFETY: `m` is valid, and at least the space was written.
-            unsafe { (*self.m.as_ptr()).count -= 1 };
+            self.truncate(before + written - 1);
         }
         Ok(())
+    }
+
+    /// Takes back what was written after the first `count` bytes.
+    fn truncate(&mut self, count: usize) {
+        let count = count.min(self.count());
+        // SAFETY: `m` is valid, and so many bytes have been written.
+        unsafe { (*self.m.as_ptr()).count = count };
     }
 
     /// Writes a kernel address, hashed: the same address is the same number until the next boot,

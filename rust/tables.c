@@ -60,15 +60,20 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 #endif
 #endif
 	};
+	/* A folded level has the shift of the table that serves for it. */
 	if (mm_p4d_folded(mm))
 		g->shift[PGD] = P4D_SHIFT;
 	if (mm_pud_folded(mm))
-		g->shift[PGD] = PUD_SHIFT;
+		g->shift[PGD] = g->shift[P4D] = PUD_SHIFT;
 	if (mm_pmd_folded(mm))
-		g->shift[PGD] = PMD_SHIFT;
+		g->shift[PGD] = g->shift[P4D] = g->shift[PUD] = PMD_SHIFT;
 }
 
-/* Notes the level @name; copies from @p to the end of its table if it is wanted. */
+/*
+ * Notes the level @name, and if it is wanted copies entries from @p to the end of
+ * its table. Works on the arguments of mmlens_read_tables(). Where x86_64 folds a
+ * level at run time, PTRS_PER_P4D is 1, and so is what is copied at a time.
+ */
 #define visit(type, name, p, index, ptrs)				\
 ({									\
 	unsigned int found = (name);					\

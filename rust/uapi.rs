@@ -62,10 +62,12 @@ impl<T: Versioned> Request<T> {
         let bytes = as_bytes_mut(&mut value).get_mut(..known).ok_or(EINVAL)?;
         reader.read_slice(bytes)?;
         let size_member = bytes.first_chunk().copied().map(u32::from_ne_bytes);
+        let mut unknown = [0; 64];
         while !reader.is_empty() {
-            let mut byte = [0];
-            reader.read_slice(&mut byte)?;
-            if byte != [0] {
+            let len = reader.len().min(unknown.len());
+            let unknown = unknown.get_mut(..len).ok_or(EINVAL)?;
+            reader.read_slice(unknown)?;
+            if unknown.iter().any(|&byte| byte != 0) {
                 return Err(E2BIG);
             }
         }

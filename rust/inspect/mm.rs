@@ -49,11 +49,19 @@ impl Records for Fields {
                 "mm",
                 format_args!("none: a kernel thread has no user memory"),
             )?;
+            if info.active_mm.is_null() {
+                line(
+                    out,
+                    "active_mm",
+                    format_args!("none: not running, it borrows one while it does"),
+                )?;
+                return Ok(None);
+            }
             write!(out, "{:<16}", "active_mm:")?;
             out.hashed(info.active_mm)?;
             writeln!(
                 out,
-                " (borrowed from the last process on its processor; hashed)"
+                " (hashed): borrowed from what ran before on its processor"
             )?;
             return Ok(None);
         }
@@ -95,7 +103,11 @@ impl fmt::Display for Value {
             Value::Count(n) => write!(f, "{n}"),
             Value::Address(address) => write!(f, "{address:#018x}"),
             Value::Physical(address) => write!(f, "{address:#x} (physical)"),
-            Value::Pages(n) => write!(f, "{n} pages ({} kB)", n * (PAGE_SIZE as u64 >> 10)),
+            Value::Pages(n) => write!(
+                f,
+                "{n} pages ({} kB)",
+                n.wrapping_mul(PAGE_SIZE as u64 >> 10)
+            ),
             Value::Bytes(n) => write!(f, "{n} bytes ({} kB)", n >> 10),
         }
     }

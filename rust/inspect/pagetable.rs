@@ -60,11 +60,15 @@ struct Walker {
     geometry: Geometry,
     format: Native,
     window: KBox<[Raw; WINDOW]>,
+    section: Section,
 }
 
-/// One step in a VMA, and the bounds of the VMA then.
-struct VmaStep {
-    step: Step,
+/// The addresses under one heading: those of a VMA when the heading was written.
+///
+/// Each level is shown for all of them, whatever becomes of the VMA meanwhile: so nothing is left
+/// out, nothing comes twice, and the dump has an end.
+#[derive(Clone, Copy)]
+struct Section {
     start: u64,
     end: u64,
 }
@@ -77,36 +81,38 @@ impl Walker {
             geometry,
             format,
             window: KBox::new([Raw(0); WINDOW], GFP_KERNEL)?,
+            section: Section { start: 0, end: 0 },
         })
     }
 
-    /// Looks at the entries of `level` from `va` on, at most `max` and not beyond the VMA that
-    /// contains `va`.
+    /// Looks at the entries of `level` from `va` on, as many as the window holds.
     ///
-    /// Returns `None` if no VMA contains `va`. The entries are decoded afterwards, with nothing
-    /// locked.
-    fn step(
-        &mut self,
-        mm: &MmWithUser,
-        va: u64,
-        level: Level,
-        max: usize,
-    ) -> Result<Option<VmaStep>> {
+    /// Returns the step, `None` if it goes over addresses that no VMA contains, and where the next
+    /// one begins, at most at the end of the section. The entries are decoded afterwards, with
+    /// nothing locked.
+    fn step(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<(Option<Step>, u64)> {
         tables::breathe()?;
+        let end = self.section.end;
         let lock = MmapReadLock::lock(mm)?;
-        let Some(vma) = lock.find_vma(va).filter(|vma| vma.start() as u64 <= va) else {
-            return Ok(None);
+        let Some(mut tables) = VmaTables::find(&lock, va, &self.geometry) else {
+            return Ok((None, end));
         };
-        let (start, end) = (vma.start() as u64, vma.end() as u64);
-        let mut tables = VmaTables::new(&lock, vma, &self.geometry);
+        if tables.start() > va {
+            return Ok((None, tables.start().min(end)));
+        }
         let span = Span {
             level,
             start: va,
-            end,
+            end: tables.end().min(end),
         };
-        let window = self.window.get_mut(..max.min(WINDOW)).ok_or(EINVAL)?;
-        let step = Step::take(&self.geometry, &mut tables, span, window)?;
-        Ok(Some(VmaStep { step, start, end }))
+        let step = Step::take(&self.geometry, &mut tables, span, &mut *self.window)?;
+        Ok((Some(step), step.next))
+    }
+
+    /// What follows when `level` has been shown up to `reached`.
+    fn after(&self, level: Level, reached: u64) -> Position {
+        let Section { start, end } = self.section;
+        Position::after(&self.geometry, level, reached, start, end)
     }
 
     /// The entries of `step`.
@@ -116,13 +122,21 @@ impl Walker {
 
     /// Shows the heading of the first VMA that ends above `va`, and returns where its entries
     /// begin.
-    fn vma(&self, mm: &MmWithUser, va: u64, out: &mut SeqWriter<'_>) -> Result<Option<Position>> {
+    fn vma(
+        &mut self,
+        mm: &MmWithUser,
+        va: u64,
+        out: &mut SeqWriter<'_>,
+    ) -> Result<Option<Position>> {
+        tables::breathe()?;
         let lock = MmapReadLock::lock(mm)?;
         let vma = lock.find_vma(va).map(|vma| VmaInfo::read(&lock, vma));
         drop(lock);
-        let Some(vma) = vma else {
+        let Some(mut vma) = vma else {
             return Ok(None);
         };
+        // A VMA that has grown or merged since its first part was shown: this is the rest.
+        vma.start = vma.start.max(va);
         write!(
             out,
             "vma {:016x}-{:016x} {}",
@@ -132,6 +146,10 @@ impl Walker {
         )?;
         write_name(out, &vma)?;
         writeln!(out)?;
+        self.section = Section {
+            start: vma.start,
+            end: vma.end,
+        };
         Ok(Some(Position::Entries(vma.start, Level::Pgd)))
     }
 
@@ -170,9 +188,7 @@ impl Records for Runs {
 }
 
 impl Runs {
-    /// Shows the first run of `level` at or above `va` in its VMA, if there is one.
-    ///
-    /// A VMA that changes meanwhile is followed as it is at each step.
+    /// Shows the first run of `level` at or above `va` in its section, if there is one.
     fn run(
         &mut self,
         mm: &MmWithUser,
@@ -183,20 +199,19 @@ impl Runs {
         let walker = &mut self.0;
         let mut run = Coalesce::new(walker.format, walker.geometry.page_size());
         let mut at = va;
-        let next = loop {
-            let Some(VmaStep { step, start, end }) = walker.step(mm, at, level, WINDOW)? else {
-                break Position::Vma(at);
-            };
-            let other = walker.found(&step).find(|found| !run.add(found));
-            at = other.map_or(step.next, |found| found.start);
-            if other.is_some() || at >= end {
-                break Position::after(&walker.geometry, level, at, start, end);
+        while at < walker.section.end {
+            let (step, next) = walker.step(mm, at, level)?;
+            at = next;
+            let other = step.and_then(|step| walker.found(&step).find(|found| !run.add(found)));
+            if let Some(other) = other {
+                at = other.start;
+                break;
             }
-        };
+        }
         if let Some(run) = run.run() {
             show::write_run(out, &walker.format, run)?;
         }
-        Ok(next)
+        Ok(walker.after(level, at))
     }
 }
 
@@ -224,7 +239,7 @@ impl Records for Entries {
 }
 
 impl Entries {
-    /// Shows entries of `level` from `va` on in its VMA, as many as fit.
+    /// Shows entries of `level` from `va` on in its section: a window, or as many as fit.
     fn window(
         &mut self,
         mm: &MmWithUser,
@@ -233,22 +248,18 @@ impl Entries {
         out: &mut SeqWriter<'_>,
     ) -> Result<Position> {
         let walker = &mut self.0;
-        let max = (out.room() / show::MAX_LINE).max(1);
-        let Some(VmaStep { step, start, end }) = walker.step(mm, va, level, max)? else {
-            return Ok(Position::Vma(va));
-        };
-        for found in walker
-            .found(&step)
-            .filter(|found| found.entry != Entry::None)
-        {
+        if va >= walker.section.end {
+            return Ok(walker.after(level, va));
+        }
+        let (step, next) = walker.step(mm, va, level)?;
+        let found = step.iter().flat_map(|step| walker.found(step));
+        for found in found.filter(|found| found.entry != Entry::None) {
+            // The first one always: if it does not fit, it is asked for again with more room.
+            if found.start > va && out.room() < show::MAX_LINE {
+                return Ok(walker.after(level, found.start));
+            }
             show::write_entry(out, &walker.format, &found)?;
         }
-        Ok(Position::after(
-            &walker.geometry,
-            level,
-            step.next,
-            start,
-            end,
-        ))
+        Ok(walker.after(level, next))
     }
 }

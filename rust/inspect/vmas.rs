@@ -84,13 +84,14 @@ fn write_vma(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
 
 /// Writes a space and the name of a VMA, as `/proc/PID/maps` spells it, if it has one.
 pub(super) fn write_name(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
-    if let Some(file) = &vma.file {
-        write!(out, " ")?;
-        out.path(&file.file)?;
-        return Ok(());
-    }
     match &vma.name {
-        Name::None => {}
+        Name::None => {
+            if let Some(file) = &vma.file {
+                write!(out, " ")?;
+                out.path(file)?;
+            }
+        }
+        Name::AnonShmem(label) => write!(out, " [anon_shmem:{}]", Escaped(label.bytes()))?,
         Name::Heap => write!(out, " [heap]")?,
         Name::Stack => write!(out, " [stack]")?,
         Name::Special(label) => write!(out, " {}", Escaped(label.bytes()))?,

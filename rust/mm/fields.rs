@@ -51,7 +51,7 @@ pub(crate) fn for_each(
     }
     let counter = |member: u32| {
         // SAFETY: `mm` is valid, and `member` one of the kernel's.
-        Value::Pages(unsafe { ffi::mmlens_get_mm_counter(raw, member as i32) } as u64)
+        Value::Pages(unsafe { ffi::mmlens_get_mm_counter_sum(raw, member as i32) } as u64)
     };
     // SAFETY: `mm` is valid, and the table is there as long as it is.
     let pgd = unsafe { ffi::mmlens_virt_to_phys((*raw).__bindgen_anon_1.pgd.cast()) };

@@ -56,10 +56,26 @@ impl Pid {
         NonNull::new(task).map(|task| unsafe { ARef::from_raw(task.cast()) })
     }
 
+    /// The number in the pid namespace of the caller, 0 if it has none there. It stays when the
+    /// task is gone.
+    pub(crate) fn vnr(&self) -> i32 {
+        // SAFETY: `pid` is valid by the type invariants.
+        unsafe { bindings::pid_vnr(self.pid.as_ptr()) }
+    }
+
     /// The number in the initial pid namespace, where every task has a number and no two the same.
     pub(crate) fn nr(&self) -> i32 {
         // SAFETY: `pid` is valid, the namespace is static.
         unsafe { bindings::pid_nr_ns(self.pid.as_ptr(), &raw mut bindings::init_pid_ns) }
+    }
+}
+
+impl Clone for Pid {
+    fn clone(&self) -> Self {
+        // SAFETY: `pid` is valid by the type invariants.
+        unsafe { ffi::mmlens_get_pid(self.pid.as_ptr()) };
+        // INVARIANT: The reference was just taken.
+        Self { pid: self.pid }
     }
 }
 
@@ -91,8 +107,7 @@ pub(crate) enum AddressSpace {
 /// killed.
 pub(crate) fn address_space(task: &Task) -> Result<AddressSpace> {
     let task = task.as_ptr();
-    // SAFETY: `task` is valid; the flag is set at creation and never changes.
-    if unsafe { (*task).flags } & bindings::PF_KTHREAD != 0 {
+    if is_kernel_thread(task) {
         return Ok(AddressSpace::KernelThread);
     }
     // An exec changes the mm and the rights to it in one step for those who hold this
@@ -113,16 +128,36 @@ pub(crate) fn address_space(task: &Task) -> Result<AddressSpace> {
     Ok(AddressSpace::User(ARef::<Mm>::from(&**mm)))
 }
 
+/// What a task has for memory, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A user process with memory.
+    User,
+    /// A kernel thread.
+    Kernel,
+    /// A process that has exited and given up its memory.
+    Exited,
+}
+
 /// Facts of a task for people.
 pub(crate) struct TaskInfo {
     /// Thread id, in the initial pid namespace.
     pub(crate) pid: i32,
     /// Process id, in the initial pid namespace.
     pub(crate) tgid: i32,
+    /// Whether there is memory to look at.
+    pub(crate) state: State,
     /// `task->comm`, padded with zeros.
     comm: [u8; bindings::TASK_COMM_LEN as usize],
     /// `task->active_mm`, borrowed if the task is a kernel thread.
     pub(crate) active_mm: KernelAddress,
+}
+
+/// Whether `task`, which the caller has a reference to, is a kernel thread. It is one for life.
+fn is_kernel_thread(task: *mut bindings::task_struct) -> bool {
+    // SAFETY: `task` is valid; other flags of the word may be changing.
+    let flags = unsafe { (&raw const (*task).flags).read_volatile() };
+    flags & bindings::PF_KTHREAD != 0
 }
 
 impl TaskInfo {
@@ -132,11 +167,23 @@ impl TaskInfo {
         let task = task.as_ptr();
         // SAFETY: `task` is valid and the array is as long as the function expects.
         unsafe { ffi::mmlens_get_task_comm(comm.as_mut_ptr().cast(), task) };
-        // SAFETY: `task` is valid; these are single words, and we do not follow the pointer.
-        let (pid, tgid, active_mm) = unsafe { ((*task).pid, (*task).tgid, (*task).active_mm) };
+        // SAFETY: `task` is valid, and these never change.
+        let (pid, tgid) = unsafe { ((*task).pid, (*task).tgid) };
+        // SAFETY: `task` is valid; it may be changing the fields. The pointers are not followed.
+        let (mm, active_mm) = unsafe {
+            (
+                (&raw const (*task).mm).read_volatile(),
+                (&raw const (*task).active_mm).read_volatile(),
+            )
+        };
         Self {
             pid,
             tgid,
+            state: match (is_kernel_thread(task), mm.is_null()) {
+                (true, _) => State::Kernel,
+                (false, true) => State::Exited,
+                (false, false) => State::User,
+            },
             comm,
             active_mm: KernelAddress::of(active_mm),
         }

@@ -69,8 +69,7 @@ fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
 
 #[cfg(target_arch = "aarch64")]
 fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
-    let [page_shift, ..] = raw.shift;
-    Native::new(address, page_shift)
+    Native::new(address, raw.shift)
 }
 
 /// The tables under one VMA, which is locked.
@@ -81,13 +80,28 @@ pub(crate) struct VmaTables<'a> {
 }
 
 impl<'a> VmaTables<'a> {
-    /// The tables that serve `vma`, which was found under `lock`.
-    pub(crate) fn new(lock: &'a MmapReadLock<'a>, vma: &'a VmaRef, geometry: &'a Geometry) -> Self {
-        Self {
+    /// The tables that serve the VMA that contains `va`, or else the next one above.
+    pub(crate) fn find(
+        lock: &'a MmapReadLock<'a>,
+        va: u64,
+        geometry: &'a Geometry,
+    ) -> Option<Self> {
+        let vma = lock.find_vma(va)?;
+        Some(Self {
             lock,
             vma,
             geometry,
-        }
+        })
+    }
+
+    /// First address of the VMA.
+    pub(crate) fn start(&self) -> u64 {
+        self.vma.start() as u64
+    }
+
+    /// Exclusive end of the VMA.
+    pub(crate) fn end(&self) -> u64 {
+        self.vma.end() as u64
     }
 }
 
@@ -96,8 +110,8 @@ impl Tables for VmaTables<'_> {
 
     /// Errors: `EFAULT` if `va` is not in the VMA, `EINVAL` if the window is empty.
     fn snapshot(&mut self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot> {
-        let end = self.vma.end() as u64;
-        if va < self.vma.start() as u64 || va >= end {
+        let end = self.end();
+        if va < self.start() || va >= end {
             return Err(EFAULT);
         }
         // Entries that serve addresses behind the VMA belong to somebody else.

@@ -14,13 +14,11 @@ use kernel::{
     bindings,
     error::to_result,
     ffi::c_char,
-    fs::File,
     mm::{
         virt::VmaRef,
         MmWithUser, //
     },
     prelude::*,
-    sync::aref::ARef,
     types::NotThreadSafe, //
 };
 
@@ -72,10 +70,12 @@ impl Drop for MmapReadLock<'_> {
     }
 }
 
-/// What a VMA is called if it has no file, in the order of `get_vma_name()` (`fs/proc/task_mmu.c`).
+/// What a VMA is called, in the order of `get_vma_name()` (`fs/proc/task_mmu.c`).
 pub(crate) enum Name {
-    /// Nothing.
+    /// Nothing, or the path of its file.
     None,
+    /// Shared anonymous memory that the program named with `PR_SET_VMA_ANON_NAME`.
+    AnonShmem(Label),
     /// `[heap]`: the area of `brk()`.
     Heap,
     /// `[stack]`: the main thread's.
@@ -138,9 +138,15 @@ pub(crate) struct VmaInfo {
 }
 
 /// The file of a VMA, and what `/proc/PID/maps` prints of it.
+///
+/// Not [`kernel::fs::File`]: that may not be had while another thread of the process is inside of
+/// an `fdget_pos()` of the same file without its lock, which we cannot know.
+///
+/// # Invariants
+///
+/// Owns one reference to `file`.
 pub(crate) struct VmaFile {
-    /// The file.
-    pub(crate) file: ARef<File>,
+    file: NonNull<bindings::file>,
     /// `s_dev` of its file system, as major and minor.
     pub(crate) dev: (u32, u32),
     /// Inode number.
@@ -167,11 +173,7 @@ impl VmaInfo {
             flags: VmaFlags(vma.flags() as u64),
             pgoff: pgoff as u64,
             page_prot: page_prot.pgprot as u64,
-            name: if file.is_some() {
-                Name::None
-            } else {
-                Name::read(vma)
-            },
+            name: Name::read(vma),
             file,
             vm_ops: KernelAddress::of(vm_ops),
             has_anon_vma,
@@ -182,18 +184,15 @@ impl VmaInfo {
 impl VmaFile {
     fn read(vma: &VmaRef) -> Option<Self> {
         // SAFETY: The VMA is locked; the field does not change.
-        let file = unsafe { (*vma.as_ptr()).vm_file };
-        if file.is_null() {
-            return None;
-        }
-        // SAFETY: The VMA has a reference, so the file is valid; nobody is in the middle of an
-        // `fdget_pos` by us.
-        let file: ARef<File> = unsafe { File::from_raw_file(file) }.into();
-        // SAFETY: The file is open. Of a file on overlayfs this is the inode that the user sees, not
-        // the one below it that is mapped.
+        let file = NonNull::new(unsafe { (*vma.as_ptr()).vm_file })?;
+        // SAFETY: The VMA has a reference, so the file is open.
+        unsafe { ffi::mmlens_get_file(file.as_ptr()) };
+        // SAFETY: The file is open. Of a file on overlayfs this is the inode that the user sees,
+        // not the one below it that is mapped.
         let inode = unsafe { ffi::mmlens_file_user_inode(file.as_ptr()) };
         // SAFETY: The file keeps the inode, and that its super block.
         let (dev, ino) = unsafe { ((*(*inode).i_sb).s_dev, (*inode).i_ino) };
+        // INVARIANT: The reference was taken above.
         Some(Self {
             file,
             dev: (
@@ -203,11 +202,31 @@ impl VmaFile {
             ino,
         })
     }
+
+    /// The file, valid as long as `self`.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
+        self.file.as_ptr()
+    }
+}
+
+impl Drop for VmaFile {
+    fn drop(&mut self) {
+        // SAFETY: `self` owns a reference.
+        unsafe { bindings::fput(self.file.as_ptr()) };
+    }
 }
 
 impl Name {
     fn read(vma: &VmaRef) -> Self {
         let raw = vma.as_ptr();
+        // SAFETY: The VMA is locked.
+        let anon_name = NonNull::new(unsafe { ffi::mmlens_anon_vma_name(raw) }.cast_mut());
+        // SAFETY: A C string that lives as long as the VMA is locked.
+        let anon_name = anon_name.map(|name| unsafe { Label::copy(name) });
+        // SAFETY: The VMA is locked; the field does not change.
+        if !unsafe { (*raw).vm_file }.is_null() {
+            return anon_name.map_or(Name::None, Name::AnonShmem);
+        }
         // SAFETY: The VMA is locked; its operations belong to the kernel or to a module that the
         // VMA's file keeps loaded.
         let name = unsafe { (*raw).vm_ops.as_ref() }.and_then(|ops| ops.name);
@@ -227,12 +246,6 @@ impl Name {
         if unsafe { ffi::mmlens_vma_is_initial_stack(raw) } {
             return Name::Stack;
         }
-        // SAFETY: The VMA is locked.
-        let name = NonNull::new(unsafe { ffi::mmlens_anon_vma_name(raw) }.cast_mut());
-        match name {
-            // SAFETY: A C string that lives as long as the VMA is locked.
-            Some(name) => Name::Anon(unsafe { Label::copy(name) }),
-            None => Name::None,
-        }
+        anon_name.map_or(Name::None, Name::Anon)
     }
 }

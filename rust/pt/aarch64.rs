@@ -18,7 +18,10 @@ use super::{
         Rights,
         SoftLeaf, //
     },
-    level::Level, //
+    level::{
+        Level,
+        LEVELS, //
+    }, //
 };
 
 const VALID: u64 = 1 << 0;
@@ -42,24 +45,31 @@ const SWP_OFFSET_MASK: u64 = (1 << 50) - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aarch64 {
     address: AddressBits,
-    page_shift: u8,
+    shift: [u8; LEVELS],
 }
 
 impl Aarch64 {
-    /// The format of a machine with pages of `1 << page_shift` bytes that keeps physical addresses
-    /// in `address`: `PTE_ADDR_LOW` and, with 52-bit physical addresses in use, `PTE_ADDR_HIGH`.
-    pub const fn new(address: AddressBits, page_shift: u8) -> Self {
-        Self {
-            address,
-            page_shift,
-        }
+    /// The format of a machine whose entries map `1 << shift[level]` bytes, and keep physical
+    /// addresses in `address`: `PTE_ADDR_LOW` and, with 52-bit physical addresses in use,
+    /// `PTE_ADDR_HIGH`.
+    pub const fn new(address: AddressBits, shift: [u8; LEVELS]) -> Self {
+        Self { address, shift }
     }
 
-    /// Low address bits that a leaf of `level` translates itself.
-    fn leaf_shift(&self, level: Level) -> u32 {
-        // A table of one page holds 8-byte entries: `page_shift - 3` bits a level
-        // (`ARM64_HW_PGTABLE_LEVEL_SHIFT()`).
-        u32::from(self.page_shift) + u32::from(level.number()) * (u32::from(self.page_shift) - 3)
+    /// Bits below the page frame in an address.
+    fn page_shift(&self) -> u32 {
+        let [page_shift, ..] = self.shift;
+        u32::from(page_shift)
+    }
+
+    /// Page frame of a leaf: the address, without what the leaf translates itself.
+    ///
+    /// The size is that of the table and not of the level's name: the top table is a `pgd`
+    /// whatever it maps.
+    fn leaf_pfn(&self, address: u64, level: Level) -> u64 {
+        let shift = self.shift.get(usize::from(level.number())).copied();
+        let below = shift.map_or(0, |s| u64::MAX.checked_shl(u32::from(s)).unwrap_or(0));
+        (address & below) >> self.page_shift()
     }
 }
 
@@ -114,15 +124,14 @@ impl Format for Aarch64 {
         let address = self.address.address(raw);
         if level != Level::Pte && is_page_or_table {
             return Entry::Table {
-                pfn: address >> self.page_shift,
+                pfn: address >> self.page_shift(),
             };
         }
         if level == Level::Pte && raw & VALID != 0 && !is_page_or_table {
             return Entry::Bad;
         }
         Entry::Leaf {
-            pfn: address >> self.leaf_shift(level)
-                << (self.leaf_shift(level) - u32::from(self.page_shift)),
+            pfn: self.leaf_pfn(address, level),
         }
     }
 

@@ -131,7 +131,10 @@ pub trait Format: Copy {
     fn flag_bits(&self, entry: &Entry, level: Level) -> u64 {
         match entry {
             Entry::Leaf { .. } | Entry::Table { .. } => {
-                !self.address_bits().mask() | named(Self::BITS, entry, level)
+                // A named bit may lie in the low address bits of a page, where a huge leaf has
+                // none. What has been moved down there is address, whatever else has a name for it.
+                let AddressBits { low, high, .. } = self.address_bits();
+                (!low | named(Self::BITS, entry, level)) & !high
             }
             Entry::NonPresent(_) => named(Self::BITS, entry, level),
             Entry::None | Entry::Bad => u64::MAX,

@@ -50,8 +50,8 @@ impl Position {
         }
     }
 
-    /// What follows when the entries of `level` have been shown up to `reached`, in the VMA
-    /// `start..end`.
+    /// What follows when the entries of `level` have been shown up to `reached`, of those that
+    /// translate `start..end`.
     pub fn after(geometry: &Geometry, level: Level, reached: u64, start: u64, end: u64) -> Self {
         if reached < end {
             return Position::Entries(reached, level);

@@ -126,7 +126,9 @@ impl Format for X86_64 {
             Level::Pte => PRESENT | PROTNONE,
             // A huge page being split or changed is not P, yet mapped (`pmd_present()`).
             Level::Pmd => PRESENT | PROTNONE | PSE,
-            Level::Pud | Level::P4d | Level::Pgd => PRESENT,
+            // A huge page of hugetlbfs that is PROT_NONE, which hugetlb asks `pte_present()` of.
+            Level::Pud => PRESENT | PROTNONE,
+            Level::P4d | Level::Pgd => PRESENT,
         };
         if raw & present == 0 {
             return Entry::NonPresent(SoftLeaf {

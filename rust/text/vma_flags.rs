@@ -5,7 +5,7 @@
 use core::fmt;
 
 /// Names by bit number; bits whose meaning depends on the architecture have the general name.
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 44] = [
     "READ",
     "WRITE",
     "EXEC",
@@ -49,6 +49,7 @@ const NAMES: [&str; 43] = [
     "DROPPABLE",
     "UFFD_MINOR",
     "SEALED",
+    "UFFD_RWP",
 ];
 
 /// The flags of a VMA.

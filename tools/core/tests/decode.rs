@@ -17,6 +17,7 @@ use proptest::prelude::*;
 const ARM_4K: Arm = Arm {
     page_shift: 12,
     pa52: false,
+    levels: 4,
 };
 
 fn line<F: Format>(format: &F, level: Level, raw: u64) -> String {
@@ -156,6 +157,45 @@ fn x86_64_encryption_bit_is_not_bad() {
     assert_eq!(X86_64::new(address, 0).decode(raw, Level::Pmd), Entry::Bad);
 }
 
+/// The top table is called pgd whatever it maps: its leaves are 1G with 4K pages and 39-bit addresses,
+/// 512M with 64K pages and 42-bit addresses.
+#[test]
+fn arm64_leaves_of_the_top_table() {
+    for (page_shift, levels, pfn) in [(12, 3, 3u64 << 18), (16, 2, 5 << 13), (14, 2, 7 << 11)] {
+        let arm = Arm {
+            page_shift,
+            pa52: false,
+            levels,
+        };
+        let leaf = Node::Leaf {
+            pfn,
+            write: true,
+            exec: false,
+        };
+        check(arm, Level::Pgd, leaf);
+    }
+}
+
+/// With LPA2, what other machines have for shareability is address.
+#[test]
+fn arm64_lpa2_has_no_shareability() {
+    let lpa2 = Arm {
+        pa52: true,
+        ..ARM_4K
+    };
+    let raw = lpa2.node(
+        Level::Pte,
+        Node::Leaf {
+            pfn: 3 << 38 | 0x43f5f,
+            write: true,
+            exec: false,
+        },
+    );
+    let line = line(&lpa2.format(), Level::Pte, raw);
+    assert!(line.contains("0xc000043f5f"), "{line}");
+    assert!(!line.contains("SH="), "{line}");
+}
+
 fn check<E: Encode>(encode: E, level: Level, node: Node) {
     let raw = Raw(encode.node(level, node));
     let format = encode.format();
@@ -209,9 +249,7 @@ proptest! {
     fn x86_64_huge_frames_are_aligned(pfn in 0u64..1 << 31, level in prop_oneof![Just((Level::Pmd, 9)), Just((Level::Pud, 18))]) {
         let (level, shift) = level;
         check(X86, level, Node::Leaf { pfn: pfn >> shift << shift, write: true, exec: false });
-        if level == Level::Pmd {
-            check(X86, level, Node::ProtNone { pfn: pfn >> shift << shift });
-        }
+        check(X86, level, Node::ProtNone { pfn: pfn >> shift << shift });
     }
 
     #[test]
@@ -226,12 +264,12 @@ proptest! {
             Node::ProtNone { pfn } => Node::ProtNone { pfn: pfn >> (page_shift - 12) },
             swap => swap,
         };
-        check(Arm { page_shift, pa52: true }, Level::Pte, node);
+        check(Arm { page_shift, pa52: true, levels: 4 }, Level::Pte, node);
     }
 
     #[test]
     fn arm64_64k_reads_what_the_kernel_writes(node in node(1 << 36, 1 << 50)) {
-        check(Arm { page_shift: 16, pa52: true }, Level::Pte, node);
+        check(Arm { page_shift: 16, pa52: true, levels: 3 }, Level::Pte, node);
     }
 
     /// Whatever is in a table, it decodes and prints, and no bit of it is lost.

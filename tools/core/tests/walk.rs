@@ -64,16 +64,23 @@ fn x86_machines() -> impl Strategy<Value = Machine<X86>> {
 }
 
 fn arm_machines() -> impl Strategy<Value = Machine<Arm>> {
-    let arm = |page_shift, pa52| Arm { page_shift, pa52 };
+    let arm = |page_shift, levels, va_bits, pa52| {
+        let encode = Arm {
+            page_shift,
+            pa52,
+            levels,
+        };
+        Just(machine(encode, page_shift, levels, va_bits))
+    };
     prop_oneof![
-        Just(machine(arm(12, false), 12, 3, 39)),
-        Just(machine(arm(12, false), 12, 4, 48)),
-        Just(machine(arm(12, true), 12, 5, 52)),
-        Just(machine(arm(14, false), 14, 2, 36)),
-        Just(machine(arm(14, false), 14, 3, 47)),
-        Just(machine(arm(14, true), 14, 4, 52)),
-        Just(machine(arm(16, false), 16, 2, 42)),
-        Just(machine(arm(16, true), 16, 3, 52)),
+        arm(12, 3, 39, false),
+        arm(12, 4, 48, false),
+        arm(12, 5, 52, true),
+        arm(14, 2, 36, false),
+        arm(14, 3, 47, false),
+        arm(14, 4, 52, true),
+        arm(16, 2, 42, false),
+        arm(16, 3, 52, true),
     ]
 }
 

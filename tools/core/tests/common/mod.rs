@@ -75,6 +75,8 @@ pub struct Arm {
     pub page_shift: u8,
     /// Whether bits 49 to 51 of addresses are in use, and kept below.
     pub pa52: bool,
+    /// How many levels of tables there are.
+    pub levels: usize,
 }
 
 impl Arm {
@@ -112,7 +114,7 @@ impl Encode for Arm {
                 high_shift: 0,
             },
         };
-        Aarch64::new(bits, self.page_shift)
+        Aarch64::new(bits, shifts(self.page_shift, self.levels))
     }
 
     fn table(&self, pfn: u64) -> u64 {
@@ -144,14 +146,16 @@ pub struct Machine<E> {
     pub va_bits: u32,
 }
 
-/// The machine with these levels, folded ones having the shift of the one above them in use.
+/// Address bits below an entry of each level. With fewer levels the top table is still called pgd,
+/// and folded levels have its shift.
+fn shifts(page_shift: u8, levels: usize) -> [u8; 5] {
+    let step = usize::from(page_shift) - 3;
+    [0, 1, 2, 3, 4].map(|level: usize| page_shift + (step * level.min(levels - 1)) as u8)
+}
+
+/// The machine with these levels.
 pub fn machine<E: Encode>(encode: E, page_shift: u8, levels: usize, va_bits: u32) -> Machine<E> {
-    let step = page_shift - 3;
-    let mut shift = [0u8; 5];
-    for (level, shift) in shift.iter_mut().enumerate() {
-        *shift = page_shift + step * level.min(levels - 1) as u8;
-    }
-    // With fewer levels the top table is still called pgd, and those between are folded.
+    let shift = shifts(page_shift, levels);
     let folded = [false, levels < 3, levels < 4, levels < 5, false];
     Machine {
         encode,
