@@ -46,8 +46,8 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
     Files::new(dir, Arc::new(target, GFP_KERNEL)?)
         .records::<mm::Fields>(c"mm")?
         .records::<vmas::Vmas>(c"vmas")?
-        .records::<pagetable::Runs>(c"pagetable")?
-        .records::<pagetable::Entries>(c"entries")
+        .records::<pagetable::Dump<pagetable::Runs>>(c"pagetable")?
+        .records::<pagetable::Dump<pagetable::Entries>>(c"entries")
 }
 
 /// What the files of the top folder work on.

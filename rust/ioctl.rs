@@ -5,7 +5,7 @@
 //! The numbers and structs are in `uapi/mmlens.h`, the rules of their sizes in [`crate::uapi`].
 
 use crate::{
-    device::Buffer,
+    buffer::Buffer,
     ffi::uapi::{
         mmlens_info,
         mmlens_stats,

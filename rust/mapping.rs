@@ -7,7 +7,7 @@
 //! read them and copy on write, which is the core's affair.
 
 use crate::{
-    device::Buffer,
+    buffer::Buffer,
     vm::{
         fault::{
             Failure,

@@ -11,12 +11,13 @@
 //! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
 //!   `unsafe`;
-//! - logic (`device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
+//! - logic (`buffer`, `device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
 
 mod backing;
+mod buffer;
 mod chardev;
 mod compat;
 mod debugfs;
@@ -35,9 +36,9 @@ mod text;
 mod uapi;
 mod vm;
 
+use buffer::Buffer;
 use chardev::CharDevice;
 use debugfs::Gate;
-use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
 

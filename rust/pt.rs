@@ -12,6 +12,7 @@ pub mod aarch64;
 pub mod bits;
 pub mod coalesce;
 pub mod entry;
+pub mod format;
 pub mod level;
 pub mod position;
 pub mod show;

@@ -4,10 +4,6 @@
 //!
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use crate::{
-    ffi,
-    mm::vmas::VmaFile, //
-};
 use core::{
     ffi::CStr,
     fmt,
@@ -81,14 +77,6 @@ impl SeqWriter<'_> {
         self.room() == 0
     }
 
-    /// Writes the path of `file` as `/proc/PID/maps` does: seen from the reader's root, newlines
-    /// escaped.
-    pub(crate) fn path(&mut self, file: &VmaFile) -> fmt::Result {
-        // SAFETY: Both are valid; this function may sleep, and so may we.
-        unsafe { ffi::mmlens_seq_file_path(self.m.as_ptr(), file.as_ptr()) };
-        self.check()
-    }
-
     /// Writes the name of the kernel symbol at `address`, as one word: `shmem_vm_ops`,
     /// `ext4_file_vm_ops[ext4]`; the address hashed if it has none.
     pub(crate) fn symbol(&mut self, address: KernelAddress) -> fmt::Result {
@@ -130,6 +118,19 @@ impl SeqWriter<'_> {
     fn printf(&mut self, format: &'static CStr, address: KernelAddress) -> fmt::Result {
         // SAFETY: `m` is valid, and the argument is what the private callers' formats want.
         unsafe { bindings::seq_printf(self.m.as_ptr(), format.as_char_ptr(), address.0) };
+        self.check()
+    }
+
+    /// Lets C write to the buffer: `write` gets the seq file.
+    ///
+    /// # Safety
+    ///
+    /// `write` does nothing but add to the buffer.
+    pub(crate) unsafe fn with_raw(
+        &mut self,
+        write: impl FnOnce(*mut bindings::seq_file),
+    ) -> fmt::Result {
+        write(self.m.as_ptr());
         self.check()
     }
 

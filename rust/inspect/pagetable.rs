@@ -47,7 +47,10 @@ use crate::{
     seq::SeqWriter,
     text::Size, //
 };
-use core::fmt::Write;
+use core::{
+    fmt::Write,
+    marker::PhantomData, //
+};
 use kernel::{
     mm::MmWithUser,
     prelude::*,
@@ -55,7 +58,7 @@ use kernel::{
 };
 
 /// What both files need: whose tables, in which format, and room for a window of them.
-struct Walker {
+pub(super) struct Walker {
     subject: Subject,
     geometry: Geometry,
     format: Native,
@@ -109,12 +112,6 @@ impl Walker {
         Ok((Some(step), step.next))
     }
 
-    /// What follows when `level` has been shown up to `reached`.
-    fn after(&self, level: Level, reached: u64) -> Position {
-        let Section { start, end } = self.section;
-        Position::after(&self.geometry, level, reached, start, end)
-    }
-
     /// The entries of `step`.
     fn found(&self, step: &Step) -> impl Iterator<Item = Found> + '_ {
         step.found(&self.format, &self.geometry, &*self.window)
@@ -164,39 +161,79 @@ impl Walker {
     }
 }
 
-/// `pagetable`: runs of equal entries.
-pub(super) struct Runs(Walker);
+/// How entries are shown.
+pub(super) trait Style: Send {
+    /// The heading.
+    const COLUMNS: &'static str;
 
-impl Records for Runs {
+    /// Shows entries of `level` from `va` on, which is in the section; returns how far it got.
+    fn show(
+        walker: &mut Walker,
+        mm: &MmWithUser,
+        va: u64,
+        level: Level,
+        out: &mut SeqWriter<'_>,
+    ) -> Result<u64>;
+}
+
+/// A dump of the tables of a target.
+pub(super) struct Dump<S> {
+    walker: Walker,
+    _style: PhantomData<S>,
+}
+
+impl<S: Style> Records for Dump<S> {
     type Data = Target;
 
     fn open(target: ArcBorrow<'_, Target>) -> Result<Self> {
-        Ok(Self(Walker::open(&target)?))
+        Ok(Self {
+            walker: Walker::open(&target)?,
+            _style: PhantomData,
+        })
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
-        let Some(mm) = self.0.subject.memory() else {
+        let walker = &mut self.walker;
+        let Some(mm) = walker.subject.memory() else {
             return Ok(None);
         };
         let next = match Position::from_number(pos) {
-            Position::Heading => self.0.heading(show::RUN_COLUMNS, out)?,
-            Position::Vma(va) => self.0.vma(&mm, va, out)?,
-            Position::Entries(va, level) => Some(self.run(&mm, va, level, out)?),
+            Position::Heading => walker.heading(S::COLUMNS, out)?,
+            Position::Vma(va) => walker.vma(&mm, va, out)?,
+            Position::Entries(va, level) => {
+                let reached = if va < walker.section.end {
+                    S::show(walker, &mm, va, level, out)?
+                } else {
+                    va
+                };
+                let Section { start, end } = walker.section;
+                Some(Position::after(
+                    &walker.geometry,
+                    level,
+                    reached,
+                    start,
+                    end,
+                ))
+            }
         };
         Ok(next.map(Position::number))
     }
 }
 
-impl Runs {
-    /// Shows the first run of `level` at or above `va` in its section, if there is one.
-    fn run(
-        &mut self,
+/// `pagetable`: runs of equal entries.
+pub(super) struct Runs;
+
+impl Style for Runs {
+    const COLUMNS: &'static str = show::RUN_COLUMNS;
+
+    /// One run, if there is one before the end of the section.
+    fn show(
+        walker: &mut Walker,
         mm: &MmWithUser,
         va: u64,
         level: Level,
         out: &mut SeqWriter<'_>,
-    ) -> Result<Position> {
-        let walker = &mut self.0;
+    ) -> Result<u64> {
         let mut run = Coalesce::new(walker.format, walker.geometry.page_size());
         let mut at = va;
         while at < walker.section.end {
@@ -211,55 +248,33 @@ impl Runs {
         if let Some(run) = run.run() {
             show::write_run(out, &walker.format, run)?;
         }
-        Ok(walker.after(level, at))
+        Ok(at)
     }
 }
 
 /// `entries`: every entry that is not empty.
-pub(super) struct Entries(Walker);
+pub(super) struct Entries;
 
-impl Records for Entries {
-    type Data = Target;
+impl Style for Entries {
+    const COLUMNS: &'static str = show::ENTRY_COLUMNS;
 
-    fn open(target: ArcBorrow<'_, Target>) -> Result<Self> {
-        Ok(Self(Walker::open(&target)?))
-    }
-
-    fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
-        let Some(mm) = self.0.subject.memory() else {
-            return Ok(None);
-        };
-        let next = match Position::from_number(pos) {
-            Position::Heading => self.0.heading(show::ENTRY_COLUMNS, out)?,
-            Position::Vma(va) => self.0.vma(&mm, va, out)?,
-            Position::Entries(va, level) => Some(self.window(&mm, va, level, out)?),
-        };
-        Ok(next.map(Position::number))
-    }
-}
-
-impl Entries {
-    /// Shows entries of `level` from `va` on in its section: a window, or as many as fit.
-    fn window(
-        &mut self,
+    /// A window, or as much of it as fits.
+    fn show(
+        walker: &mut Walker,
         mm: &MmWithUser,
         va: u64,
         level: Level,
         out: &mut SeqWriter<'_>,
-    ) -> Result<Position> {
-        let walker = &mut self.0;
-        if va >= walker.section.end {
-            return Ok(walker.after(level, va));
-        }
+    ) -> Result<u64> {
         let (step, next) = walker.step(mm, va, level)?;
         let found = step.iter().flat_map(|step| walker.found(step));
         for found in found.filter(|found| found.entry != Entry::None) {
             // The first one always: if it does not fit, it is asked for again with more room.
             if found.start > va && out.room() < show::MAX_LINE {
-                return Ok(walker.after(level, found.start));
+                return Ok(found.start);
             }
             show::write_entry(out, &walker.format, &found)?;
         }
-        Ok(walker.after(level, next))
+        Ok(next)
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn write_name(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
         Name::None => {
             if let Some(file) = &vma.file {
                 write!(out, " ")?;
-                out.path(file)?;
+                file.write_path(out)?;
             }
         }
         Name::AnonShmem(label) => write!(out, " [anon_shmem:{}]", Escaped(label.bytes()))?,

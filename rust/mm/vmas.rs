@@ -6,10 +6,16 @@
 
 use crate::{
     ffi,
-    seq::KernelAddress,
+    seq::{
+        KernelAddress,
+        SeqWriter, //
+    },
     text::vma_flags::VmaFlags, //
 };
-use core::ptr::NonNull;
+use core::{
+    fmt,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     error::to_result,
@@ -203,9 +209,14 @@ impl VmaFile {
         })
     }
 
-    /// The file, valid as long as `self`.
-    pub(crate) fn as_ptr(&self) -> *mut bindings::file {
-        self.file.as_ptr()
+    /// Writes the path as `/proc/PID/maps` does: seen from the reader's root, newlines escaped.
+    pub(crate) fn write_path(&self, out: &mut SeqWriter<'_>) -> fmt::Result {
+        let write = |m| {
+            // SAFETY: The seq file is valid, and the file is open. This may sleep, and so may we.
+            unsafe { ffi::mmlens_seq_file_path(m, self.file.as_ptr()) }
+        };
+        // SAFETY: The function only writes the path.
+        unsafe { out.with_raw(write) }
     }
 }
 

@@ -13,11 +13,11 @@ use super::{
     entry::{
         AddressBits,
         Entry,
-        Format,
         Raw,
         Rights,
         SoftLeaf, //
     },
+    format::Format,
     level::{
         Level,
         LEVELS, //

@@ -3,10 +3,8 @@
 //! Runs of equal entries, as `note_page()` of `mm/ptdump.c` makes them.
 
 use super::{
-    entry::{
-        Entry,
-        Format, //
-    },
+    entry::Entry,
+    format::Format,
     walk::Found, //
 };
 

@@ -9,9 +9,9 @@ use super::{
     coalesce::Run,
     entry::{
         Entry,
-        Format,
         Rights, //
     },
+    format::Format,
     walk::Found, //
 };
 use crate::text::{

@@ -5,9 +5,9 @@
 use super::{
     entry::{
         Entry,
-        Format,
         Raw, //
     },
+    format::Format,
     level::{
         Geometry,
         Level, //

@@ -6,7 +6,8 @@ mod common;
 
 use common::{Arm, Encode, Node, X86, X86_ADDRESS};
 use mmlens_core::pt::{
-    entry::{Entry, Format, Raw, Rights, SoftLeaf},
+    entry::{Entry, Raw, Rights, SoftLeaf},
+    format::Format,
     level::Level,
     show,
     walk::Found,

@@ -7,7 +7,8 @@ mod common;
 use common::{machine, Arm, Encode, Machine, Memory, Node, X86};
 use mmlens_core::pt::{
     coalesce::{Coalesce, Run},
-    entry::{Entry, Format, Raw},
+    entry::{Entry, Raw},
+    format::Format,
     level::Level,
     position::Position,
     walk::{Found, Span, Step},

@@ -26,7 +26,7 @@ pub enum Node {
 
 /// How an architecture writes entries.
 pub trait Encode: Copy {
-    type Format: mmlens_core::pt::entry::Format + std::fmt::Debug;
+    type Format: mmlens_core::pt::format::Format + std::fmt::Debug;
     fn format(&self) -> Self::Format;
     fn table(&self, pfn: u64) -> u64;
     fn node(&self, level: Level, node: Node) -> u64;
