@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module cannot go while something of it is in use, and leaves nothing behind.
+ *
+ * Unloads the module. It is loaded again from MMLENS_KO, or from where guests or
+ * installed kernels have it; without that file most of this is skipped.
+ */
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "kselftest_harness.h"
+#include "lib/device.h"
+#include "lib/lens.h"
+#include "lib/util.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+
+/* The module file, NULL if it cannot be found. */
+static const char *module_file(void)
+{
+	static char installed[256];
+	struct utsname uts;
+	const char *names[] = { getenv("MMLENS_KO"), "/run/mmlens/mmlens.ko", installed };
+
+	uname(&uts);
+	snprintf(installed, sizeof(installed), "/lib/modules/%s/updates/rust/mmlens.ko", uts.release);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i] && !access(names[i], R_OK))
+			return names[i];
+	return NULL;
+}
+
+static int load(void)
+{
+	int fd = open(module_file(), O_RDONLY | O_CLOEXEC), ret;
+
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* As rmmod does: never waits. */
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "mmlens", O_NONBLOCK) ? -errno : 0;
+}
+
+/* Uses of the module, as /proc/modules has them; -1 if it is not loaded. */
+static long uses(void)
+{
+	char *text = read_file("/proc/modules", NULL), *line, *next = text;
+	long nr = -1;
+
+	while ((line = strsep(&next, "\n")))
+		if (!strncmp(line, "mmlens ", 7))
+			sscanf(line, "mmlens %*u %ld", &nr);
+	free(text);
+	return nr;
+}
+
+FIXTURE(lifetime)
+{
+	long before;
+};
+
+FIXTURE_SETUP(lifetime)
+{
+	if (!module_file())
+		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
+	if (uses() < 0)
+		ASSERT_EQ(0, load());
+	self->before = uses();
+	ASSERT_EQ(0, self->before) TH_LOG("somebody else uses the module");
+}
+
+FIXTURE_TEARDOWN(lifetime)
+{
+	if (module_file() && uses() < 0)
+		load();
+}
+
+/* In use: it stays, and works on. Let go: it goes. */
+#define EXPECT_PINNED() do { \
+	EXPECT_LT(0, uses()); \
+	EXPECT_EQ(-EWOULDBLOCK, unload()); \
+} while (0)
+
+#define EXPECT_FREE() do { \
+	EXPECT_EQ(0, uses()); \
+	EXPECT_EQ(0, unload()); \
+	EXPECT_EQ(-1, uses()); \
+} while (0)
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+TEST_F(lifetime, goes_if_nobody_uses_it)
+{
+	EXPECT_FREE();
+	EXPECT_NE(0, access(DEVICE, F_OK));
+	EXPECT_NE(0, access(LENS, F_OK));
+	ASSERT_EQ(0, load());
+	EXPECT_EQ(-EEXIST, load());
+	EXPECT_EQ(0, access(LENS "/self/mm", F_OK));
+}
+
+TEST_F(lifetime, descriptor_keeps_it)
+{
+	int fd = device_open(O_RDWR);
+
+	EXPECT_PINNED();
+	EXPECT_EQ(0, device_info(fd).bytes);
+	close(fd);
+	EXPECT_FREE();
+}
+
+TEST_F(lifetime, mapping_keeps_it_without_a_descriptor)
+{
+	int fd = device_open(O_RDWR);
+	char *map = device_map(fd, RW, MAP_SHARED, 4, 0);
+
+	close(fd);
+	EXPECT_PINNED();
+	fill_pages(map, 4, 1);
+	/* A part of it, too, and a part of that in a child. */
+	munmap(map, 2 * page_size());
+	EXPECT_PINNED();
+	{
+		pid_t child = target_start(nothing, NULL);
+
+		munmap(map + 2 * page_size(), 2 * page_size());
+		EXPECT_PINNED();
+		target_end(child);
+	}
+	EXPECT_FREE();
+}
+
+TEST_F(lifetime, last_of_several_descriptors_lets_it_go)
+{
+	int fd = device_open(O_RDWR), copy = dup(fd);
+
+	close(fd);
+	EXPECT_PINNED();
+	close(copy);
+	EXPECT_FREE();
+}
+
+TEST_F(lifetime, reader_keeps_it)
+{
+	static const char *const files[] = { "mm", "vmas", "pagetable", "entries" };
+	char byte[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd = lens_open(0, files[i]);
+
+		ASSERT_LE(0, fd);
+		EXPECT_PINNED();
+		/* Before, in the middle, and at the end of reading. */
+		EXPECT_EQ(8, read(fd, byte, 8));
+		EXPECT_PINNED();
+		free(read_fd(fd, NULL));
+		EXPECT_PINNED();
+		close(fd);
+		EXPECT_EQ(0, uses());
+	}
+	EXPECT_FREE();
+}
+
+TEST_F(lifetime, control_files_keep_it)
+{
+	static const char *const files[] = { LENS "/attach", LENS "/detach" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd = open(files[i], O_WRONLY);
+
+		ASSERT_LE(0, fd);
+		EXPECT_PINNED();
+		close(fd);
+	}
+	{
+		int fd = open(LENS "/targets", O_RDONLY);
+
+		ASSERT_LE(0, fd);
+		EXPECT_PINNED();
+		close(fd);
+	}
+	EXPECT_FREE();
+}
+
+TEST_F(lifetime, target_alone_does_not_keep_it)
+{
+	pid_t target = target_start(nothing, NULL);
+	char byte[8];
+	int fd;
+
+	ASSERT_EQ(0, lens_attach(target));
+	fd = lens_open(target, "entries");
+	EXPECT_PINNED();
+	/* Detached, and the file is there as long as somebody has it open. */
+	ASSERT_EQ(0, lens_detach(target));
+	EXPECT_PINNED();
+	EXPECT_EQ(-1, read(fd, byte, 8));
+	EXPECT_EQ(EIO, errno);
+	close(fd);
+	ASSERT_EQ(0, lens_attach(target));
+	ASSERT_EQ(0, lens_attach(getpid()));
+	EXPECT_FREE();
+	ASSERT_EQ(0, load());
+	/* Nothing is attached to the new one. */
+	EXPECT_EQ(-ENOENT, lens_detach(target));
+	target_end(target);
+}
+
+TEST_F(lifetime, refused_opens_do_not_keep_it)
+{
+	/* Without a page: an error on every way in. */
+	EXPECT_GT(0, write_file(LENS "/attach", "x"));
+	EXPECT_GT(0, write_file(LENS "/attach", "2147483647"));
+	EXPECT_GT(0, open(LENS "/self/entries", O_RDWR | O_DIRECTORY));
+	EXPECT_GT(0, open(DEVICE, O_RDWR | O_DIRECTORY));
+	EXPECT_EQ(MAP_FAILED, device_map(-1, RW, MAP_SHARED, 1, 0));
+	EXPECT_FREE();
+}
+
+/* What a leak would make grow. */
+struct footprint {
+	long vmallocs, ours, page_tables, percpu;
+	char *slabs;
+};
+
+static long meminfo(const char *name)
+{
+	char *text = read_file("/proc/meminfo", NULL), *at = text ? strstr(text, name) : NULL;
+	long kb = at ? strtol(at + strlen(name) + 1, NULL, 10) : -1;
+
+	free(text);
+	return kb;
+}
+
+static struct footprint take_footprint(void)
+{
+	struct footprint f = {};
+	char *text, *line, *next;
+
+	/* What is free is given back: the unused of caches, and what waits for a grace period. */
+	write_file("/proc/sys/vm/drop_caches", "3");
+	sleep(1);
+	text = read_file("/proc/vmallocinfo", NULL);
+	for (next = text; (line = strsep(&next, "\n")); f.vmallocs++)
+		f.ours += !!strstr(line, "mmlens");
+	free(text);
+	f.page_tables = meminfo("\nPageTables");
+	f.percpu = meminfo("\nPercpu");
+	f.slabs = read_file("/proc/slabinfo", NULL);
+	return f;
+}
+
+/* Objects in use of the cache in a line of slabinfo. */
+static long active_objects(const char *slabs, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *s = slabs; s; s = strchr(s, '\n')) {
+		s += *s == '\n';
+		if (!strncmp(s, name, len) && s[len] == ' ')
+			return strtol(s + len, NULL, 10);
+	}
+	return 0;
+}
+
+/* The cache that grew most; by how many objects. */
+static long largest_growth(const struct footprint *before, struct footprint *after, char *name)
+{
+	char *line, *next = after->slabs;
+	long largest = 0;
+
+	while ((line = strsep(&next, "\n"))) {
+		char *word = next_word(&line);
+		long grown;
+
+		if (!word || *word == '#' || !strcmp(word, "slabinfo"))
+			continue;
+		grown = strtol(line, NULL, 10) - active_objects(before->slabs, word);
+		if (grown > largest) {
+			largest = grown;
+			snprintf(name, 64, "%s", word);
+		}
+	}
+	return largest;
+}
+
+#define ROUNDS 200
+
+static bool one_round(pid_t target)
+{
+	char *map, *text;
+	int fd;
+
+	if (load())
+		return false;
+	fd = device_open(O_RDWR);
+	map = device_map(fd, RW, MAP_SHARED, 64, 0);
+	if (map == MAP_FAILED)
+		return false;
+	fill_pages(map, 64, 1);
+	if (lens_attach(target))
+		return false;
+	text = lens_read(target, "pagetable", NULL);
+	free(text);
+	free(lens_read(0, "entries", NULL));
+	munmap(map, 64 * page_size());
+	close(fd);
+	return text && !unload();
+}
+
+TEST_F_TIMEOUT(lifetime, two_hundred_rounds_leave_nothing, 400)
+{
+	pid_t target = target_start(nothing, NULL);
+	struct footprint before, after;
+	char name[64] = "";
+	long grown;
+
+	ASSERT_EQ(0, unload());
+	/* Caches fill up once. */
+	for (int i = 0; i < 10; i++)
+		ASSERT_TRUE(one_round(target));
+	before = take_footprint();
+	for (int i = 0; i < ROUNDS; i++) {
+		ASSERT_TRUE(one_round(target)) TH_LOG("round %d: %s", i, strerror(errno));
+	}
+	after = take_footprint();
+	/* Others come and go too; but a leak is one of something for each round. */
+	EXPECT_EQ(0, after.ours);
+	EXPECT_GT(before.vmallocs + ROUNDS / 4, after.vmallocs);
+	EXPECT_GT(before.page_tables + ROUNDS, after.page_tables);
+	EXPECT_GT(before.percpu + ROUNDS, after.percpu);
+	if (before.slabs && after.slabs) {
+		grown = largest_growth(&before, &after, name);
+		EXPECT_GT(ROUNDS * 3 / 4, grown) TH_LOG("%s", name);
+		TH_LOG("%ld vmallocs, page tables %ld kB, percpu %ld kB, %s %ld objects more",
+		       after.vmallocs - before.vmallocs, after.page_tables - before.page_tables,
+		       after.percpu - before.percpu, name, grown);
+	}
+	ASSERT_EQ(0, load());
+	target_end(target);
+}
+
+TEST_HARNESS_MAIN
