@@ -65,7 +65,9 @@ def run(what: str, *command: str | Path, cwd: Path | None = None, warnings: bool
         print("\n".join(tail), file=sys.stderr)
         raise Failure(f"{what} failed (its last lines are above)")
     if warnings:
-        print(done.stderr, file=sys.stderr, end="")
+        # Nobody misses BTF, which would want the kernel's own vmlinux.
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("Skipping BTF")]
+        print("".join(f"{line}\n" for line in lines), file=sys.stderr, end="")
     return done.stdout
 
 
