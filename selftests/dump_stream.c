@@ -55,14 +55,15 @@ static bool same_text(const char *file, char *a, char *b)
 
 TEST_F_TIMEOUT(stream, pieces_of_any_size_make_the_same_text, 120)
 {
-	static const size_t sizes[] = { 1, 7, 100, 4095, 4096, 4097, 1 << 16, 1 << 20 };
+	static const size_t sizes[] = { 1 << 20, 1 << 16, 4097, 4096, 4095, 100, 7, 1 };
 	static char text[1 << 20];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char *whole = lens_read(self->target, files[i], NULL);
 
 		ASSERT_NE(NULL, whole);
-		for (size_t j = 0; j < ARRAY_SIZE(sizes); j++) {
+		/* Byte by byte is slow enough without checks. */
+		for (size_t j = 0; j < ARRAY_SIZE(sizes) - kernel_is_slow(); j++) {
 			int fd = lens_open(self->target, files[i]);
 			size_t have = 0;
 			ssize_t got;
@@ -188,10 +189,11 @@ TEST_F(stream, an_open_file_does_not_follow_an_exec)
 	fd = lens_open(pid, "vmas");
 	ASSERT_LT(0, read(fd, piece, 1));
 	kill(pid, SIGCONT);
+	/* It sleeps when it has loaded itself. */
 	do {
 		usleep(10000);
 		name = lens_mm(pid, "comm");
-		if (name && strcmp(name, "sleep")) {
+		if (name && (strcmp(name, "sleep") || proc_state(pid) != 'S')) {
 			free(name);
 			name = NULL;
 		}
@@ -204,11 +206,11 @@ TEST_F(stream, an_open_file_does_not_follow_an_exec)
 		EXPECT_EQ(NULL, strstr(rest, "/sleep"));
 		free(rest);
 	}
-	{
+	for (bool there = false; !there;) {
 		char *fresh = lens_read(pid, "vmas", NULL);
 
 		ASSERT_NE(NULL, fresh);
-		EXPECT_NE(NULL, strstr(fresh, "/sleep"));
+		there = strstr(fresh, "/sleep");
 		free(fresh);
 	}
 	free(name);
@@ -271,7 +273,7 @@ TEST_F_TIMEOUT(stream, what_does_not_change_is_always_there, 120)
 	while (!busy->ready)
 		usleep(1000);
 	ASSERT_EQ(0, lens_attach(pid));
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < (kernel_is_slow() ? 10 : 60); round++) {
 		struct lens_table entries, runs;
 		struct lens_vmas vmas;
 

@@ -271,6 +271,20 @@ static long active_objects(const char *slabs, const char *name)
 	return 0;
 }
 
+/* Caches from which the module has objects, directly or by what it calls. */
+static bool is_ours(const char *cache)
+{
+	static const char *const names[] = {
+		"kmalloc-", "dentry", "inode_cache", "filp", "seq_file", "vmap_area", "pid",
+		"mm_struct", "vm_area_struct", "task_struct", "kernfs_node_cache",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strncmp(cache, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 /* The cache that grew most; by how many objects. */
 static long largest_growth(const struct footprint *before, struct footprint *after, char *name)
 {
@@ -281,7 +295,7 @@ static long largest_growth(const struct footprint *before, struct footprint *aft
 		char *word = next_word(&line);
 		long grown;
 
-		if (!word || *word == '#' || !strcmp(word, "slabinfo"))
+		if (!word || !is_ours(word))
 			continue;
 		grown = strtol(line, NULL, 10) - active_objects(before->slabs, word);
 		if (grown > largest) {
@@ -292,7 +306,7 @@ static long largest_growth(const struct footprint *before, struct footprint *aft
 	return largest;
 }
 
-#define ROUNDS 200
+#define ROUNDS (kernel_is_slow() ? 30 : 200)
 
 static bool one_round(pid_t target)
 {
@@ -316,7 +330,7 @@ static bool one_round(pid_t target)
 	return text && !unload();
 }
 
-TEST_F_TIMEOUT(lifetime, two_hundred_rounds_leave_nothing, 400)
+TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 {
 	pid_t target = target_start(nothing, NULL);
 	struct footprint before, after;
@@ -335,9 +349,11 @@ TEST_F_TIMEOUT(lifetime, two_hundred_rounds_leave_nothing, 400)
 	/* Others come and go too; but a leak is one of something for each round. */
 	EXPECT_EQ(0, after.ours);
 	EXPECT_GT(before.vmallocs + ROUNDS / 4, after.vmallocs);
-	EXPECT_GT(before.page_tables + ROUNDS, after.page_tables);
+	/* In kB: a table for each round would be four times as much. */
+	EXPECT_GT(before.page_tables + 3 * ROUNDS, after.page_tables);
 	EXPECT_GT(before.percpu + ROUNDS, after.percpu);
-	if (before.slabs && after.slabs) {
+	/* What KASAN has in quarantine counts as used; such a kernel finds leaks itself. */
+	if (before.slabs && after.slabs && !kernel_is_slow()) {
 		grown = largest_growth(&before, &after, name);
 		EXPECT_GT(ROUNDS * 3 / 4, grown) TH_LOG("%s", name);
 		TH_LOG("%ld vmallocs, page tables %ld kB, percpu %ld kB, %s %ld objects more",

@@ -112,6 +112,11 @@ bool parse_number(const char *word, int base, uint64_t *value)
 	return !errno;
 }
 
+bool kernel_is_slow(void)
+{
+	return !access("/sys/kernel/debug/kmemleak", F_OK);
+}
+
 void *map_alone(int prot, int flags, int fd, size_t pages, off_t at)
 {
 	char *room = mmap(NULL, (pages + 2) * page_size(), PROT_NONE,

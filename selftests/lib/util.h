@@ -38,6 +38,12 @@ char *next_word(char **s);
 bool parse_number(const char *word, int base, uint64_t *value);
 
 /*
+ * A kernel that checks itself at every step takes ten times as long, and keeps memory
+ * that was freed for a while: tests of mere numbers do less there.
+ */
+bool kernel_is_slow(void);
+
+/*
  * Pages with nothing mapped around them, since neighbours could become one VMA; at a
  * multiple of @align, a power of two. These abort where a test would make no sense.
  */
