@@ -485,6 +485,35 @@ static void far_apart(void *arg)
 		write_pages(report->map[14], 0x5555555, 2);
 }
 
+static void around_a_missing_table(void *arg)
+{
+	struct report *report = arg;
+	size_t table = page_size() * page_size() / 8;
+	char *map = map_aligned(RW, MAP_PRIVATE, 4 * table, table);
+
+	madvise(map, 4 * table, MADV_NOHUGEPAGE);
+	report->map[0] = map + table - page_size();
+	report->map[1] = map + 2 * table;
+	write_pages(report->map[0], 0, 1);
+	write_pages(report->map[1], 0, 1);
+	/* Two tables that do follow each other. */
+	write_pages(map + 3 * table - page_size(), 0, 2);
+}
+
+TEST_F(pages, around_a_missing_table)
+{
+	struct lens_table runs;
+	const struct lens_entry *run;
+
+	compare_target(around_a_missing_table);
+	ASSERT_EQ(0, lens_pagetable(self->target, &runs)) TH_LOG("%s", lens_error);
+	run = lens_find(&runs, (uintptr_t)self->report->map[0]);
+	ASSERT_NE(NULL, run);
+	/* Nothing in between: no run goes across. */
+	EXPECT_EQ((uintptr_t)self->report->map[0] + page_size(), run->end);
+	lens_table_free(&runs);
+}
+
 TEST_F(pages, far_apart)
 {
 	uint64_t highest = 0;
