@@ -42,6 +42,9 @@ enum { PTE, PMD, PUD, P4D, PGD };
 void mmlens_read_geometry(struct mmlens_geometry *g)
 {
 	struct mm_struct *mm = current->mm;	/* the folding is the same for all */
+	u8 top = mm_pmd_folded(mm) ? PMD_SHIFT :
+		 mm_pud_folded(mm) ? PUD_SHIFT :
+		 mm_p4d_folded(mm) ? P4D_SHIFT : PGDIR_SHIFT;
 
 	*g = (struct mmlens_geometry) {
 		.shift = { PAGE_SHIFT, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGDIR_SHIFT },
@@ -60,13 +63,9 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 #endif
 #endif
 	};
-	/* A folded level has the shift of the table that serves for it. */
-	if (mm_p4d_folded(mm))
-		g->shift[PGD] = P4D_SHIFT;
-	if (mm_pud_folded(mm))
-		g->shift[PGD] = g->shift[P4D] = PUD_SHIFT;
-	if (mm_pmd_folded(mm))
-		g->shift[PGD] = g->shift[P4D] = g->shift[PUD] = PMD_SHIFT;
+	/* A folded level has the shift of the top table, which serves for it. */
+	for (unsigned int level = PMD; level <= PGD; level++)
+		g->shift[level] = min_t(u8, g->shift[level], top);
 }
 
 /*
