@@ -31,10 +31,12 @@ static uint64_t frame_at(void *p)
 {
 	struct lens_table table;
 	const struct lens_entry *e;
-	uint64_t pfn = 0;
+	uint64_t pfn;
 
-	if (!lens_entries(0, &table) && (e = lens_find(&table, (uintptr_t)p)))
-		pfn = e->pfn;
+	if (lens_entries(0, &table))
+		return 0;
+	e = lens_find(&table, (uintptr_t)p);
+	pfn = e ? e->pfn : 0;
 	lens_table_free(&table);
 	return pfn;
 }

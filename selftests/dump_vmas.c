@@ -11,8 +11,9 @@
 #include "lib/device.h"
 #include "lib/util.h"
 
-#define EXPECT_SAME_VMAS(pid) \
-	EXPECT_EQ(0, compare_vmas(pid)) TH_LOG("%s", compare_message)
+#define EXPECT_SAME_VMAS(pid) do { \
+	EXPECT_EQ(0, compare_vmas(pid)) TH_LOG("%s", compare_message); \
+} while (0)
 
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
