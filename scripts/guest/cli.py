@@ -92,7 +92,7 @@ def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -
     initrd = folder / "initrd"
     shutil.copyfile(qemu.early_initrd(chosen, userland, GUEST / "init"), initrd)
     payload(options, ko, initrd)
-    disks = [userland / "root.ext4"] + ([chosen.modules] if chosen.modules else [])
+    disks = [userland / "root.ext4", chosen.modules]
     timeout = options.timeout or (600 if options.command else None)
     return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, options.memory,
                       f"{chosen.append} {options.append}".strip(), options.qemu, options.icount, timeout)  # fmt: skip

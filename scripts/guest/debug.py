@@ -40,6 +40,12 @@ def build(source: Path, folder: Path) -> None:
     run("building the debug kernel", "make", *args, f"-j{os.cpu_count()}", "bzImage", "modules")
 
 
+def install_index(folder: Path, scratch: Path) -> Path:
+    """Everything is built in, but modprobe wants to be told so."""
+    run("indexing the debug kernel", "make", "-C", folder, *LLVM, f"INSTALL_MOD_PATH={scratch}/usr", "modules_install")
+    return scratch / "usr/lib/modules"
+
+
 def missing(config: Path) -> list[str]:
     """Options of the fragment that another option silently ruled out."""
     have = set(config.read_text().splitlines())

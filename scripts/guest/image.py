@@ -8,9 +8,9 @@ far as a guest needs it, is done in finish().
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from guest.archive import Pick, fetch
 from guest.cache import CACHE, DEBIAN_ARCH, digest, make, remove, run
 
 SUITE = "trixie"
@@ -83,14 +83,16 @@ def finish(root: Path) -> None:
     )  # fmt: skip
 
 
-def modules(pick: Pick) -> Path:
-    """An ext4 image of /usr/lib/modules for a stock kernel."""
-    packages = fetch(pick)
+def modules(name: str, install: Callable[[Path], Path]) -> Path:
+    """An ext4 image of /usr/lib/modules; install(scratch folder) says where its contents are."""
 
     def build(image: Path) -> None:
-        filesystem(packages / "usr/lib/modules", image, 8)
+        scratch = image.with_suffix(".dir")
+        remove(scratch)
+        filesystem(install(scratch), image, 8)
+        remove(scratch)
 
-    return make(CACHE / "image" / f"modules-{pick.release}.ext4", f"module image of {pick.release}", build)
+    return make(CACHE / "image" / f"modules-{name}.ext4", f"module image of {name}", build)
 
 
 def filesystem(folder: Path, image: Path, spare: int) -> None:

@@ -26,7 +26,7 @@ class Kernel:
     release: str
     image: Path
     early: tuple[Path, ...]
-    modules: Path | None
+    modules: Path
     pick: Pick
     append: str = ""
     is_debug: bool = False
@@ -83,10 +83,13 @@ def find(arch: str, wanted: str) -> Kernel:
     pick = pick_for(arch, wanted)
     if wanted == "debug":
         tree = debug.tree(pick)
-        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), None, pick, DEBUG_APPEND, True)
-    folder = archive.fetch(pick) / "usr/lib/modules" / pick.release
+        index = image.modules(f"debug-{tree.name}", lambda scratch: debug.install_index(tree, scratch))
+        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), index, pick, DEBUG_APPEND, True)
+    modules = archive.fetch(pick) / "usr/lib/modules"
+    folder = modules / pick.release
     (vmlinuz,) = folder.glob("vmlinuz*")
-    return Kernel(arch, pick.release, vmlinuz, early_modules(folder), image.modules(pick), pick)
+    disk = image.modules(pick.release, lambda scratch: modules)
+    return Kernel(arch, pick.release, vmlinuz, early_modules(folder), disk, pick)
 
 
 def early_modules(folder: Path) -> tuple[Path, ...]:
