@@ -86,7 +86,8 @@ TEST_F(control, attach_makes_a_folder_and_detach_removes_it)
 TEST_F(control, not_a_number_is_refused)
 {
 	static const char *const words[] = {
-		"", " ", "\n", "0", "00", "-1", "+1", "1 2", "1,2", "1x", "x1", "0x1", "1\n2", "self",
+		"", " ", "\n", "0", "00", "-1", "+1", "1 2", "1,2", "1x", "x1", "0x1", "1\n2",
+		"self",
 		"2147483648", "4294967297", "18446744073709551617", "1.0", "\xd9\xa1",
 		"000000000000000000000000000000001",
 	};
@@ -111,7 +112,9 @@ TEST_F(control, a_nul_is_no_white_space)
 
 TEST_F(control, white_space_around_the_number_is_fine)
 {
-	static const char *const formats[] = { "%d", "%d\n", " %d", "\t%d \n", "000%d", "\n%d\r\n" };
+	static const char *const formats[] = {
+		"%d", "%d\n", " %d", "\t%d \n", "000%d", "\n%d\r\n",
+	};
 	char text[32];
 
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
@@ -150,8 +153,9 @@ TEST_F(control, targets_are_listed_in_order)
 	text = read_file(LENS "/targets", NULL);
 	ASSERT_NE(NULL, text);
 	EXPECT_EQ(0, strncmp(text, "# pid state    comm\n", 20));
-	snprintf(want, sizeof(want), "%-5d user     debugfs_control\n%-5d user     debugfs_control\n",
-		 other, self->target);
+	snprintf(want, sizeof(want),
+		 "%-5d user     debugfs_control\n%-5d user     debugfs_control\n", other,
+		 self->target);
 	EXPECT_NE(NULL, strstr(text, want)) TH_LOG("%s", text);
 	free(text);
 	EXPECT_EQ(0, lens_detach(other));

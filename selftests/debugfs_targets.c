@@ -231,7 +231,8 @@ TEST_F(target_kinds, numbers_are_those_of_the_writers_pid_namespace)
 {
 	pid_t pid;
 
-	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	ASSERT_EQ(0, unshare(CLONE_NEWPID));
 	pid = fork();
 	if (!pid) {

@@ -113,7 +113,8 @@ TEST_F(device_mmap, nothing_outside_of_the_buffer_can_be_mapped)
 		for (int flags = MAP_SHARED; flags <= MAP_PRIVATE; flags++) {
 			EXPECT_EQ(MAP_FAILED, device_map(self->fd, PROT_READ, flags, wrong[i].pages,
 							 wrong[i].at));
-			EXPECT_EQ(EINVAL, errno) TH_LOG("pages %zu at %zu", wrong[i].pages, wrong[i].at);
+			EXPECT_EQ(EINVAL, errno)
+				TH_LOG("pages %zu at %zu", wrong[i].pages, wrong[i].at);
 		}
 	}
 	/* The end of the offset wraps: the core's own check. */
@@ -296,7 +297,8 @@ TEST_F(device_mmap, protection_of_a_part)
 
 TEST_F(device_mmap, mremap_moves_and_shrinks)
 {
-	char *target = mmap(NULL, 2 * PAGES * self->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *target = mmap(NULL, 2 * PAGES * self->page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
 	char *moved;
 
 	fill_pages(self->map, PAGES / 2, 1);
@@ -345,7 +347,8 @@ TEST_F(device_mmap, remap_file_pages_stays_inside)
 {
 	fill_pages(self->map, PAGES, 1);
 	/* Page 5 of the buffer, where page 2 is. */
-	ASSERT_EQ(0, syscall(__NR_remap_file_pages, self->map + 2 * self->page, self->page, 0, 5, 0));
+	ASSERT_EQ(0, syscall(__NR_remap_file_pages, self->map + 2 * self->page, self->page, 0, 5,
+			     0));
 	EXPECT_TRUE(pages_have(self->map + 2 * self->page, 1, 6));
 	EXPECT_TRUE(pages_have(self->map + 5 * self->page, 1, 6));
 	/* Past the end: refused, or at least nobody gets a page by it. */

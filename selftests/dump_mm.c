@@ -82,7 +82,8 @@ TEST_F(mm, resident_pages_are_those_of_status)
 	int64_t slack = processors * (2 * processors > 32 ? 2 * processors : 32);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int64_t want = proc_number(self->target, "status", names[i].status) * 1024 / page_size();
+		int64_t kb = proc_number(self->target, "status", names[i].status);
+		int64_t want = kb * 1024 / page_size();
 		int64_t have = lens_mm_number(self->target, names[i].ours);
 
 		EXPECT_LE(want - slack, have) TH_LOG("%s", names[i].ours);
@@ -187,8 +188,8 @@ static int compare_tables(pid_t pid)
 		return -EAGAIN;
 	if ((int64_t)tables <= before && before <= (int64_t)(tables + huge))
 		return 0;
-	snprintf(compare_message, sizeof(compare_message), "VmPTE %ld kB, entries %lu kB, %lu more at most",
-		 before, tables, huge);
+	snprintf(compare_message, sizeof(compare_message),
+		 "VmPTE %ld kB, entries %lu kB, %lu more at most", before, tables, huge);
 	return 1;
 }
 
@@ -203,7 +204,7 @@ TEST_F_TIMEOUT(mm, programs_and_the_whole_system, 120)
 		{ "python3", "-c", "import json, socket, threading; threading.Event().wait()" },
 		{ "bash", "-c", "sleep 1000; true" },
 		{ "sleep", "1000" },
-		{ "stress-ng", "--pause", "1" },
+		{ "stress-ng", "--sleep", "1" },
 	};
 	static int (*const compare[])(pid_t pid) = {
 		compare_vmas, compare_entries, compare_pagetable, compare_tables,
@@ -227,7 +228,8 @@ TEST_F_TIMEOUT(mm, programs_and_the_whole_system, 120)
 
 			compared += !ret;
 			EXPECT_TRUE(!ret || ret == -ESRCH || ret == -ENOENT || ret == -EAGAIN)
-				TH_LOG("%d: comparison %zu: %d %s", pids[i], j, ret, compare_message);
+				TH_LOG("%d: comparison %zu: %d %s", pids[i], j, ret,
+				       compare_message);
 		}
 		if (pids[i] != self->target)
 			lens_detach(pids[i]);

@@ -78,7 +78,10 @@ static void write_protected(void *arg)
 			.mode = UFFDIO_REGISTER_MODE_WP,
 		};
 		struct uffdio_writeprotect protect = {
-			.range = { .start = (uintptr_t)map + 4 * page_size(), .len = 8 * page_size() },
+			.range = {
+				.start = (uintptr_t)map + 4 * page_size(),
+				.len = 8 * page_size(),
+			},
 			.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 		};
 

@@ -50,7 +50,7 @@ static void forked(void *arg)
 TEST_F(pages, after_a_fork_on_both_sides)
 {
 	compare_target(forked);
-	/* Written after the fork: a copy of its own; else the page is shared and waits for a copy. */
+	/* Written after the fork: a copy of its own; else the page waits for a write. */
 	EXPECT_STREQ("rw-", entry_of(0, 4)->rwx);
 	EXPECT_STREQ("r--", entry_of(0, 0)->rwx);
 	ASSERT_EQ(0, lens_attach(self->report->pid));

@@ -76,7 +76,8 @@ TEST_F_TIMEOUT(stream, pieces_of_any_size_make_the_same_text, 120)
 			}
 			EXPECT_EQ(0, got);
 			text[have] = '\0';
-			EXPECT_TRUE(same_text(files[i], whole, text)) TH_LOG("%s by %zu", files[i], sizes[j]);
+			EXPECT_TRUE(same_text(files[i], whole, text))
+				TH_LOG("%s by %zu", files[i], sizes[j]);
 			close(fd);
 		}
 		free(whole);
@@ -343,9 +344,8 @@ TEST_F(stream, readers_can_be_killed)
 	for (int i = 0; i < 20; i++) {
 		pid_t reader = fork();
 
-		if (!reader)
-			for (;;)
-				free(lens_read(self->target, i & 1 ? "entries" : "pagetable", NULL));
+		while (!reader)
+			free(lens_read(self->target, i & 1 ? "entries" : "pagetable", NULL));
 		usleep(2000 * (i % 5));
 		kill(reader, SIGKILL);
 		ASSERT_EQ(reader, waitpid(reader, NULL, 0));

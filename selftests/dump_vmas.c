@@ -149,7 +149,8 @@ static void other_memory(void *arg)
 	map_alone(PROT_READ, MAP_SHARED, open("/dev/zero", O_RDONLY), 2, 0);
 	map_alone(RW, MAP_SHARED, device_open(O_RDWR), 2, 0);
 	/* Shown as it is named, where the kernel can name memory. */
-	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, map_alone(RW, ANON, -1, 1, 0), page_size(), "my name");
+	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, map_alone(RW, ANON, -1, 1, 0), page_size(),
+	      "my name");
 	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME,
 	      map_alone(RW, MAP_SHARED | MAP_ANONYMOUS, -1, 1, 0), page_size(), "my shared name");
 	sbrk(5 * page_size());
@@ -164,7 +165,8 @@ static void overlaid(void *arg)
 {
 	*(int *)arg = 1;
 	if (mount("tmp", ".", "tmpfs", 0, NULL) || chdir(get_current_dir_name()) ||
-	    mkdir("lower", 0700) || mkdir("upper", 0700) || mkdir("work", 0700) || mkdir("all", 0700))
+	    mkdir("lower", 0700) || mkdir("upper", 0700) || mkdir("work", 0700) ||
+	    mkdir("all", 0700))
 		return;
 	make_file("lower/file", 2);
 	if (mount("all", "all", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work"))
@@ -254,7 +256,8 @@ TEST_F(vmas, of_the_device_have_its_operations)
 
 	ASSERT_NE(NULL, vma);
 	len = strlen(vma->vm_ops);
-	EXPECT_TRUE(len > 8 && !strcmp(vma->vm_ops + len - 8, "[mmlens]")) TH_LOG("%s", vma->vm_ops);
+	EXPECT_TRUE(len > 8 && !strcmp(vma->vm_ops + len - 8, "[mmlens]"))
+		TH_LOG("%s", vma->vm_ops);
 	EXPECT_TRUE(lens_has_flag(vma, "DONTEXPAND"));
 	EXPECT_TRUE(lens_has_flag(vma, "DONTDUMP"));
 }

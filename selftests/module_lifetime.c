@@ -24,7 +24,8 @@ static const char *module_file(void)
 	const char *names[] = { getenv("MMLENS_KO"), "/run/mmlens/mmlens.ko", installed };
 
 	uname(&uts);
-	snprintf(installed, sizeof(installed), "/lib/modules/%s/updates/rust/mmlens.ko", uts.release);
+	snprintf(installed, sizeof(installed), "/lib/modules/%s/updates/rust/mmlens.ko",
+		 uts.release);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i] && !access(names[i], R_OK))
 			return names[i];

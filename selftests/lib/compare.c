@@ -143,8 +143,8 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 			return differ("%lx: pagemap has frame %#lx, entries none", addr,
 				      pm & PM_FRAME);
 		if (e->pfn + into != (pm & PM_FRAME))
-			return differ("%lx: pagemap has frame %#lx, entries %#lx", addr, pm & PM_FRAME,
-				      e->pfn + into);
+			return differ("%lx: pagemap has frame %#lx, entries %#lx", addr,
+				      (uint64_t)(pm & PM_FRAME), e->pfn + into);
 	} else if (pm & PM_SWAP) {
 		compare_nonpresent++;
 		if (!e || e->kind != LENS_NONPRESENT)
@@ -321,7 +321,8 @@ static int compare_run(const struct lens_entry *run, const struct lens_entry *fi
 	    run->kind == first->kind && run->count == nr && !strcmp(run->rwx, first->rwx) &&
 	    !strcmp(run->bits, first->bits) && run->type == first->type &&
 	    run->scattered == !contiguous && run->has_pfn == (first->has_pfn && contiguous) &&
-	    (!run->has_pfn || run->pfn == first->pfn) && run->has_offset == (nr == 1 && first->has_offset) &&
+	    (!run->has_pfn || run->pfn == first->pfn) &&
+	    run->has_offset == (nr == 1 && first->has_offset) &&
 	    (!run->has_offset || run->offset == first->offset))
 		return 0;
 	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s%s, entries make %lx-%lx level %d %zu pfn %#lx %s%s",
@@ -399,7 +400,7 @@ uint64_t count_tables(const struct lens_table *entries, uint64_t *huge)
 	*huge = 0;
 	for (size_t i = 0; i < entries->nr; i++) {
 		const struct lens_entry *e = &entries->entry[i];
-		/* Tables of the level called p4d are not in VmPTE: the kernel does not count them. */
+		/* The kernel does not count tables of the level called p4d in VmPTE. */
 		bool to_p4d = e->level == LENS_PGD && entries->size[LENS_P4D];
 
 		if (e->kind == LENS_TABLE && !to_p4d)

@@ -17,7 +17,7 @@
 /* What differed first. */
 extern char compare_message[1024];
 
-/* These return 0; 1 if there is a difference; a negative errno, EAGAIN if it would not hold still. */
+/* 0; 1 if there is a difference; a negative errno: EAGAIN if it would not hold still. */
 int compare_vmas(pid_t pid);
 /* entries against pagemap and the rights of the VMAs. */
 int compare_entries(pid_t pid);

@@ -253,7 +253,8 @@ static bool parse_bits(const char *s)
 			size_t name = strlen(bit_names[i]);
 			bool has_value = bit_names[i][name - 1] == '=';
 
-			if (!strncmp(s, bit_names[i], name) && (has_value ? len > name : len == name))
+			if (!strncmp(s, bit_names[i], name) &&
+			    (has_value ? len > name : len == name))
 				break;
 		}
 		if (i == ARRAY_SIZE(bit_names))
@@ -335,7 +336,8 @@ static bool is_size(const char *word, uint64_t size)
 	static const char units[] = "BKMGTP";
 	const char *unit = word ? strpbrk(word, units) : NULL;
 
-	return unit && !unit[1] && strtoull(word, NULL, 10) << 10 * (strchr(units, *unit) - units) == size;
+	return unit && !unit[1] &&
+	       strtoull(word, NULL, 10) << 10 * (strchr(units, *unit) - units) == size;
 }
 
 static bool parse_run(char *s, const struct lens_table *table, struct lens_entry *e)

@@ -213,7 +213,7 @@ pid_t target_exec(char *const argv[])
 	}
 	close(fds[0]);
 	/* It has to start up; how long that takes does not matter. */
-	for (int i = 0; i < 1000 && proc_state(pid) != 'S'; i++)
+	for (int i = 0; i < 1000 && !strchr("SZ", proc_state(pid)); i++)
 		usleep(10000);
 	if (kill(pid, SIGSTOP) || wait_stopped(pid)) {
 		target_end(pid);
