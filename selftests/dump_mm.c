@@ -204,7 +204,6 @@ TEST_F_TIMEOUT(mm, programs_and_the_whole_system, 120)
 		{ "python3", "-c", "import json, socket, threading; threading.Event().wait()" },
 		{ "bash", "-c", "sleep 1000; true" },
 		{ "sleep", "1000" },
-		{ "stress-ng", "--sleep", "1" },
 	};
 	static int (*const compare[])(pid_t pid) = {
 		compare_vmas, compare_entries, compare_pagetable, compare_tables,

@@ -13,7 +13,7 @@ uint64_t compare_present, compare_nonpresent;
 
 #define differ(...) (snprintf(compare_message, sizeof(compare_message), __VA_ARGS__), 1)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define TRIES 20
+#define TRIES 10
 
 /* Codes of smaps, and our names. */
 static const struct { const char *code, *name; } flags[] = {
