@@ -48,7 +48,7 @@ TEST_F(pages, guarded_freed_protected_and_of_the_device)
 	guard = entry_of(0, 2);
 	/* A kernel without guard regions has a page there. */
 	ASSERT_NE(NULL, guard);
-	EXPECT_EQ(guard->kind == LENS_NONPRESENT, entry_of(3, 0) != NULL);
+	EXPECT_EQ(guard->kind == LENS_NONPRESENT, !!entry_of(3, 0));
 	EXPECT_STREQ("---", entry_of(2, 1)->rwx);
 	EXPECT_STREQ("r--", entry_of(5, 0)->rwx);
 	EXPECT_STREQ("rw-", entry_of(5, 2)->rwx);

@@ -21,7 +21,7 @@ static const char *module_file(void)
 {
 	static char installed[256];
 	struct utsname uts;
-	const char *names[] = { getenv("MMLENS_KO"), "/run/mmlens/mmlens.ko", installed };
+	const char *const names[] = { getenv("MMLENS_KO"), "/run/mmlens/mmlens.ko", installed };
 
 	uname(&uts);
 	snprintf(installed, sizeof(installed), "/lib/modules/%s/updates/rust/mmlens.ko",
