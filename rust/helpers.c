@@ -5,7 +5,6 @@
  */
 #include <linux/io.h>
 #include <linux/mm.h>
-#include <linux/mm_inline.h>
 #include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -18,9 +17,12 @@
 
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma)
 {
-	struct anon_vma_name *name = anon_vma_name(vma);
-
-	return name ? name->name : NULL;
+#ifdef CONFIG_ANON_VMA_NAME
+	/* Not anon_vma_name(), which is not exported. */
+	return vma->anon_name ? vma->anon_name->name : NULL;
+#else
+	return NULL;
+#endif
 }
 
 void mmlens_cond_resched(void)
