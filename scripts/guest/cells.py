@@ -10,13 +10,17 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from guest import kernel
 from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
-CELLS = ("x86_64:newest", "arm64:newest", "x86_64:7.2", "arm64:7.2", "x86_64:debug")
+# The longest first.
+CELLS = ("x86_64:debug", "arm64:newest", "x86_64:newest", "arm64:7.2", "x86_64:7.2")
+# Cells at a time. A test seldom keeps more than one of a guest's processors busy.
+JOBS = 2
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # Under emulation, and with every checker on, the slowest cell takes minutes.
 CELL_SECONDS = 1200
@@ -29,30 +33,31 @@ def main() -> int:
     parser.add_argument("--host", action="store_true", help="the host's tests")
     options = parser.parse_args()
     everything = not options.cell and not options.host
-    total = Count()
     steps = ["host"] if options.host or everything else []
     steps += CELLS if everything else options.cell
-    for name in steps:
-        start = time.monotonic()
-        print(f"== {name}", flush=True)
-        try:
-            count = host_tests() if name == "host" else guest_tests(name)
-        except Failure as failure:
-            say(str(failure))
-            count = Count(failed=[str(failure)])
-        print(f"== {name}: {count} ({time.monotonic() - start:.0f} s)", flush=True)
+    with ThreadPoolExecutor(JOBS) as pool:
+        counts = list(pool.map(step, steps))
+
+    total = Count()
+    for name, count in zip(steps, counts):
         for kind, lines in (("SKIP", count.skipped), ("FAIL", count.failed)):
             for line in lines:
-                print(f"   {kind} {line}")
-        total.failed += [f"{name}: {line}" for line in count.failed]
-        total.skipped += count.skipped
-        total.passed += count.passed
-    if len(steps) > 1 and total.failed:
-        print("== failed:")
-        for line in total.failed:
-            print(f"   {line}")
+                print(f"{kind} {name}: {line}")
+        total.add(count)
     print(total, flush=True)
     return 0 if total.passed and not total.failed else 1
+
+
+def step(name: str) -> Count:
+    """The tests of the host or of a cell; says how they went."""
+    start = time.monotonic()
+    try:
+        count = host_tests() if name == "host" else guest_tests(name)
+    except Failure as failure:
+        say(f"{name}: {failure}")
+        count = Count(failed=[str(failure)])
+    print(f"== {name}: {count} ({time.monotonic() - start:.0f} s)", flush=True)
+    return count
 
 
 def host_tests() -> Count:
@@ -76,7 +81,7 @@ def unit_tests() -> Count:
         print(done.stderr)
         bad = bad or ["the scripts' unit tests"]
     passed = int(ran[1]) - len(bad) if ran else 0
-    print(f"   scripts: {passed} passed")
+    print(f"   host: scripts: {passed} passed", flush=True)
     return Count(passed, bad)
 
 
@@ -101,7 +106,7 @@ def cargo_tests() -> Count:
         bad = bad or ["cargo test"]
     passed = sum(int(result[0]) for result in results)
     ignored = sum(int(result[2]) for result in results)
-    print(f"   tools: {passed} passed")
+    print(f"   host: tools: {passed} passed", flush=True)
     return Count(passed, bad, [f"tools: {ignored} ignored"] if ignored else [])
 
 
@@ -123,10 +128,10 @@ def guest_tests(cell: str) -> Count:
             result = parser.line(line)
             if result:
                 name, leaves = result
-                print(f"   {'FAIL' if leaves.failed else 'ok':<4} {name}: {leaves} "
-                      f"({time.monotonic() - start:.1f} s)", flush=True)  # fmt: skip
-                if leaves.failed:
-                    print("".join(pending), end="", flush=True)
+                text = (f"   {cell}: {'FAIL' if leaves.failed else 'ok'} {name}: {leaves} "
+                        f"({time.monotonic() - start:.1f} s)\n")  # fmt: skip
+                # In one piece: another cell may be speaking too.
+                print(text + "".join(pending if leaves.failed else []), end="", flush=True)
                 pending = []
                 start = time.monotonic()
     count = parser.finish()

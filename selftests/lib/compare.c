@@ -325,7 +325,8 @@ static int compare_run(const struct lens_entry *run, const struct lens_entry *fi
 	    run->has_offset == (nr == 1 && first->has_offset) &&
 	    (!run->has_offset || run->offset == first->offset))
 		return 0;
-	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s%s, entries make %lx-%lx level %d %zu pfn %#lx %s%s",
+	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s%s, "
+		      "entries make %lx-%lx level %d %zu pfn %#lx %s%s",
 		      run->start, run->end, run->level, run->count, run->pfn, run->rwx, run->bits,
 		      first->start, last->end, first->level, nr, first->pfn, first->rwx, first->bits);
 }
