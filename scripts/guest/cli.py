@@ -109,6 +109,12 @@ def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
     if not options.icount:
         accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
     process = qemu.start(guest, accelerator, interactive)
+    has_time = not interactive and (guest.timeout or 0) > qemu.BOOT_SECONDS
+    if has_time and not qemu.comes_up(guest, process):
+        say(f"the guest did not come up in {qemu.BOOT_SECONDS} s; trying once more")
+        process.kill()
+        process.wait()
+        process = qemu.start(guest, accelerator, interactive)
     in_time = True
     try:
         if interactive:
@@ -128,6 +134,7 @@ def judge(folder: Path, in_time: bool, timeout: float | None) -> int:
     path = folder / "console.log"
     log = path.read_text(errors="replace") if path.exists() else ""
     status = (folder / "status").read_text().split() if (folder / "status").exists() else []
+    status = [word for word in status if word != "up"]
     found = console.splats(log)
     for splat in found:
         print("\n".join(splat.lines), file=sys.stderr)

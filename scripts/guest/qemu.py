@@ -25,6 +25,8 @@ MACHINE = {
 CONSOLE = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}
 # Longer than a boot takes where KVM works, much shorter than a hang.
 PROBE_SECONDS = 15
+# Longer than any kernel takes to its first program, on a busy machine.
+BOOT_SECONDS = 120
 KEEP_RUNS = 10
 
 
@@ -80,6 +82,20 @@ def start(guest: Guest, accelerator: str, interactive: bool = False) -> subproce
             stdout=None if interactive else log, stderr=log,
             env={**os.environ, "TMPDIR": str(guest.folder)},
         )  # fmt: skip
+
+
+def comes_up(guest: Guest, process: subprocess.Popen[bytes]) -> bool:
+    """Waits for the guest's first word. False if it hangs before, which emulation
+    does once in a great while, early in the kernel's boot."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    status = guest.folder / "status"
+    while process.poll() is None:
+        if status.exists() and status.stat().st_size:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def follow(guest: Guest, process: subprocess.Popen[bytes]) -> bool:

@@ -328,7 +328,8 @@ static int compare_run(const struct lens_entry *run, const struct lens_entry *fi
 	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s%s, "
 		      "entries make %lx-%lx level %d %zu pfn %#lx %s%s",
 		      run->start, run->end, run->level, run->count, run->pfn, run->rwx, run->bits,
-		      first->start, last->end, first->level, nr, first->pfn, first->rwx, first->bits);
+		      first->start, last->end, first->level, nr, first->pfn, first->rwx,
+		      first->bits);
 }
 
 int compare_runs(const struct lens_table *runs, const struct lens_table *entries)
