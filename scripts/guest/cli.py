@@ -40,9 +40,21 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
     parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
     parser.add_argument("--version", action="store_true", help="say which kernel would run, and exit")
-    options = parser.parse_args(words)
+    options = parser.parse_args(joined(words))
     options.command = command
     return options
+
+
+def joined(words: list[str]) -> list[str]:
+    """Ties the words of QEMU and of the kernel to their options: they may begin with
+    a dash, which argparse would take for an option of its own."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] in ("--qemu", "--append"):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def copies(words: list[str]) -> list[tuple[Path, str]]:
