@@ -10,43 +10,8 @@
 #include "kselftest_harness.h"
 #include "lib/lens.h"
 #include "lib/proc.h"
+#include "lib/targets.h"
 #include "lib/util.h"
-
-static const char *const target_files[] = { "mm", "vmas", "pagetable", "entries" };
-
-#define NR_FILES ARRAY_SIZE(target_files)
-
-static void nothing(void *arg)
-{
-	(void)arg;
-}
-
-static bool has_folder(pid_t pid)
-{
-	char path[96];
-	struct stat st;
-
-	snprintf(path, sizeof(path), LENS "/%d", pid);
-	return !stat(path, &st);
-}
-
-/* The state of a target as the file targets has it; "" if it is not listed. */
-static const char *target_state(pid_t pid)
-{
-	static char state[16];
-	char *text = read_file(LENS "/targets", NULL), *line, *next = text;
-
-	*state = '\0';
-	while ((line = strsep(&next, "\n"))) {
-		int listed;
-		char word[16];
-
-		if (sscanf(line, "%d %15s", &listed, word) == 2 && listed == pid)
-			strcpy(state, word);
-	}
-	free(text);
-	return state;
-}
 
 FIXTURE(control)
 {
