@@ -45,12 +45,31 @@ void *mmlens_vzalloc_account(unsigned long size);
 
 #define MMLENS_LEVELS 5		/* pte, pmd, pud, p4d, pgd: enum pgtable_level */
 
+/* What a non-present entry of some type means: SoftKind in pt/softleaf.rs. */
+enum mmlens_soft {
+	MMLENS_SOFT_UNKNOWN,
+	MMLENS_SOFT_SWAP,
+	MMLENS_SOFT_MIGRATION_READ,
+	MMLENS_SOFT_MIGRATION_READ_EXCLUSIVE,
+	MMLENS_SOFT_MIGRATION_WRITE,
+	MMLENS_SOFT_DEVICE_READ,
+	MMLENS_SOFT_DEVICE_WRITE,
+	MMLENS_SOFT_DEVICE_EXCLUSIVE,
+	MMLENS_SOFT_HWPOISON,
+	MMLENS_SOFT_MARKER,
+};
+
 /* How the running kernel lays out its page tables. */
 struct mmlens_geometry {
 	__u8 shift[MMLENS_LEVELS];	/* PAGE_SHIFT, PMD_SHIFT, ... */
 	__u8 folded;			/* bit n: level n has no table of its own */
 	__u8 address_high_shift;
-	__u8 reserved;
+	__u8 soft_pfn_bits;		/* SWP_PFN_BITS */
+	__u8 soft[32];			/* by swp_type(): enum mmlens_soft */
+	__u8 has_pti;			/* user space has a top table of its own */
+	__u8 has_shadow_stack;		/* x86: for user space */
+	__u8 reserved[6];
+	__u64 attributes;		/* the PAT MSR, MAIR_EL1 */
 	__u64 address_low;		/* entry bits that are the address */
 	__u64 address_high;		/* bits that belong high_shift further up */
 	__u64 encryption;		/* the memory encryption bit, or 0 */
@@ -60,11 +79,30 @@ struct mmlens_geometry {
 struct mmlens_snapshot {
 	__u32 reached;			/* lowest level of which an entry was read */
 	__u32 nr;			/* entries copied from the wanted level */
+	__u64 address;			/* physical, of the first one copied */
+	__u64 path[MMLENS_LEVELS];	/* entries followed, by level */
 };
 
 void mmlens_read_geometry(struct mmlens_geometry *geometry);
 void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 			unsigned int level, unsigned int max,
 			struct mmlens_snapshot *snapshot, __u64 *entries);
+
+/* pages.c */
+
+/* What struct page says of a page: PageKind in pt/page.rs. */
+enum mmlens_page {
+	MMLENS_PAGE_UNKNOWN,
+	MMLENS_PAGE_DEVICE,
+	MMLENS_PAGE_ZERO,
+	MMLENS_PAGE_ANON,
+	MMLENS_PAGE_KSM,
+	MMLENS_PAGE_FILE,
+	MMLENS_PAGE_SHMEM,
+	MMLENS_PAGE_HUGETLB,
+	MMLENS_PAGE_KERNEL,
+};
+
+__u8 mmlens_page_kind(unsigned long pfn);
 
 #endif /* MMLENS_HELPERS_H */

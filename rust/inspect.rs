@@ -8,6 +8,7 @@ mod mm;
 mod pagetable;
 mod target;
 mod vmas;
+mod window;
 
 use crate::{
     debugfs::{

@@ -14,8 +14,11 @@ pub mod coalesce;
 pub mod entry;
 pub mod format;
 pub mod level;
+pub mod memory;
+pub mod page;
 pub mod position;
 pub mod show;
+pub mod softleaf;
 pub mod walk;
 #[allow(dead_code)]
 pub mod x86_64;

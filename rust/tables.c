@@ -18,9 +18,15 @@
  * downgraded lock, so the caller stays inside of a VMA that it found under the
  * lock.
  */
+#include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#ifdef CONFIG_X86_64
+#include <asm/msr.h>
+#endif
 
 #include "helpers.h"
 
@@ -39,6 +45,22 @@ enum { PTE, PMD, PUD, P4D, PGD };
 #define PUD_NAME(mm) (mm_pud_folded(mm) ? PGD : PUD)
 #define PMD_NAME(mm) (mm_pmd_folded(mm) ? PGD : PMD)
 
+/* The register that the memory types of entries are indexes of. */
+static u64 attributes(void)
+{
+#ifdef CONFIG_X86_64
+	u64 pat;
+
+	/* The kernel sets up the same value on all processors (pat_cpu_init()). */
+	if (boot_cpu_has(X86_FEATURE_PAT) && !rdmsrq_safe(MSR_IA32_CR_PAT, &pat))
+		return pat;
+	/* What processors begin with, and those without PAT have: WB WT UC- UC twice. */
+	return 0x0007040600070406;
+#else
+	return read_sysreg(mair_el1);
+#endif
+}
+
 void mmlens_read_geometry(struct mmlens_geometry *g)
 {
 	struct mm_struct *mm = current->mm;	/* the folding is the same for all */
@@ -50,9 +72,30 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 		.shift = { PAGE_SHIFT, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGDIR_SHIFT },
 		.folded = mm_pmd_folded(mm) << PMD | mm_pud_folded(mm) << PUD |
 			  mm_p4d_folded(mm) << P4D,
+		.soft_pfn_bits = SWP_PFN_BITS,
+		.soft = {
+			[0 ... MAX_SWAPFILES - 1] = MMLENS_SOFT_SWAP,
+#ifdef CONFIG_MEMORY_FAILURE
+			[SWP_HWPOISON] = MMLENS_SOFT_HWPOISON,
+#endif
+#ifdef CONFIG_MIGRATION
+			[SWP_MIGRATION_READ] = MMLENS_SOFT_MIGRATION_READ,
+			[SWP_MIGRATION_READ_EXCLUSIVE] = MMLENS_SOFT_MIGRATION_READ_EXCLUSIVE,
+			[SWP_MIGRATION_WRITE] = MMLENS_SOFT_MIGRATION_WRITE,
+#endif
+#ifdef CONFIG_DEVICE_PRIVATE
+			[SWP_DEVICE_READ] = MMLENS_SOFT_DEVICE_READ,
+			[SWP_DEVICE_WRITE] = MMLENS_SOFT_DEVICE_WRITE,
+			[SWP_DEVICE_EXCLUSIVE] = MMLENS_SOFT_DEVICE_EXCLUSIVE,
+#endif
+			[SWP_PTE_MARKER] = MMLENS_SOFT_MARKER,
+		},
+		.attributes = attributes(),
 #ifdef CONFIG_X86_64
 		.address_low = PTE_PFN_MASK,
 		.encryption = sme_me_mask,
+		.has_pti = boot_cpu_has(X86_FEATURE_PTI),
+		.has_shadow_stack = cpu_feature_enabled(X86_FEATURE_SHSTK),
 #endif
 #ifdef CONFIG_ARM64
 		.address_low = PTE_ADDR_LOW,
@@ -70,8 +113,9 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 
 /*
  * Notes the level @name, and if it is wanted copies entries from @p to the end of
- * its table. Works on the arguments of mmlens_read_tables(). Where x86_64 folds a
- * level at run time, PTRS_PER_P4D is 1, and so is what is copied at a time.
+ * its table and says where they are. Works on the arguments of
+ * mmlens_read_tables(). Where x86_64 folds a level at run time, PTRS_PER_P4D is 1,
+ * and so is what is copied at a time.
  */
 #define visit(type, name, p, index, ptrs)				\
 ({									\
@@ -82,6 +126,7 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 		s->nr = min_t(unsigned int, max, (ptrs) - (index));	\
 		for (unsigned int i = 0; i < s->nr; i++)		\
 			entries[i] = type##_val(READ_ONCE((p)[i]));	\
+		s->address = virt_to_phys(p);				\
 	}								\
 	found == level;							\
 })
@@ -112,7 +157,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	pmd_t *pmdp, pmd;
 	pte_t *ptep;
 
-	s->nr = 0;
+	*s = (struct mmlens_snapshot) { };
 
 	local_irq_save(flags);
 
@@ -121,6 +166,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	    visit(pgd, PGD, pgdp, pgd_index(addr), PTRS_PER_PGD))
 		goto out;
 	pgd = READ_ONCE(*pgdp);
+	s->path[PGD] = pgd_val(pgd);
 	if (pgd_none(pgd) || !pgd_present(pgd) || pgd_leaf(pgd) || pgd_bad(pgd))
 		goto out;
 
@@ -129,6 +175,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	    visit(p4d, P4D_NAME(mm), p4dp, p4d_index(addr), PTRS_PER_P4D))
 		goto out;
 	p4d = READ_ONCE(*p4dp);
+	s->path[P4D_NAME(mm)] = p4d_val(p4d);
 	if (p4d_none(p4d) || !p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
 		goto out;
 
@@ -137,6 +184,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	    visit(pud, PUD_NAME(mm), pudp, pud_index(addr), PTRS_PER_PUD))
 		goto out;
 	pud = READ_ONCE(*pudp);
+	s->path[PUD_NAME(mm)] = pud_val(pud);
 	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
 		goto out;
 
@@ -144,6 +192,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	if (visit(pmd, PMD_NAME(mm), pmdp, pmd_index(addr), PTRS_PER_PMD))
 		goto out;
 	pmd = READ_ONCE(*pmdp);
+	s->path[PMD_NAME(mm)] = pmd_val(pmd);
 	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
 		goto out;
 

@@ -48,7 +48,7 @@ TEST_F(pages, guarded_freed_protected_and_of_the_device)
 	guard = entry_of(0, 2);
 	/* A kernel without guard regions has a page there. */
 	ASSERT_NE(NULL, guard);
-	EXPECT_EQ(guard->kind == LENS_NONPRESENT, !!entry_of(3, 0));
+	EXPECT_EQ(guard->kind == LENS_MARKER, !!entry_of(3, 0));
 	EXPECT_STREQ("---", entry_of(2, 1)->rwx);
 	EXPECT_STREQ("r--", entry_of(5, 0)->rwx);
 	EXPECT_STREQ("rw-", entry_of(5, 2)->rwx);
@@ -103,7 +103,8 @@ TEST_F(pages, write_protected_by_userfaultfd)
 		EXPECT_STREQ("r--", entry_of(i, 4)->rwx);
 		/* Nothing there yet: a note that it is to be so. */
 		ASSERT_NE(NULL, entry_of(i, 10));
-		EXPECT_EQ(LENS_NONPRESENT, entry_of(i, 10)->kind);
+		EXPECT_EQ(LENS_MARKER, entry_of(i, 10)->kind);
+		EXPECT_TRUE(lens_has_bit(entry_of(i, 10), "uffd-wp"));
 		EXPECT_EQ(NULL, entry_of(i, 13));
 	}
 }

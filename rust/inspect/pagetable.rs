@@ -10,15 +10,15 @@ use super::{
         Subject,
         Target, //
     },
-    vmas::write_name, //
+    vmas::write_name,
+    window::Window, //
 };
 use crate::{
     debugfs::Records,
     mm::{
         tables::{
             self,
-            VmaTables,
-            WINDOW, //
+            VmaTables, //
         },
         vmas::{
             MmapReadLock,
@@ -27,16 +27,16 @@ use crate::{
     },
     pt::{
         coalesce::Coalesce,
-        entry::{
-            Entry,
-            Raw, //
-        },
+        entry::Entry,
         level::{
             Geometry,
             Level, //
         },
         position::Position,
-        show,
+        show::{
+            self,
+            Context, //
+        },
         walk::{
             Found,
             Span,
@@ -62,7 +62,7 @@ pub(super) struct Walker {
     subject: Subject,
     geometry: Geometry,
     format: Native,
-    window: KBox<[Raw; WINDOW]>,
+    window: Window,
     section: Section,
 }
 
@@ -74,6 +74,7 @@ pub(super) struct Walker {
 struct Section {
     start: u64,
     end: u64,
+    context: Context,
 }
 
 impl Walker {
@@ -83,8 +84,12 @@ impl Walker {
             subject: target.subject()?,
             geometry,
             format,
-            window: KBox::new([Raw(0); WINDOW], GFP_KERNEL)?,
-            section: Section { start: 0, end: 0 },
+            window: Window::new()?,
+            section: Section {
+                start: 0,
+                end: 0,
+                context: Context::default(),
+            },
         })
     }
 
@@ -96,8 +101,14 @@ impl Walker {
     fn step(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<(Option<Step>, u64)> {
         tables::breathe()?;
         let end = self.section.end;
+        let Self {
+            window,
+            geometry,
+            format,
+            ..
+        } = self;
         let lock = MmapReadLock::lock(mm)?;
-        let Some(mut tables) = VmaTables::find(&lock, va, &self.geometry) else {
+        let Some(mut tables) = VmaTables::find(&lock, va, geometry) else {
             return Ok((None, end));
         };
         if tables.start() > va {
@@ -108,13 +119,15 @@ impl Walker {
             start: va,
             end: tables.end().min(end),
         };
-        let step = Step::take(&self.geometry, &mut tables, span, &mut *self.window)?;
+        let step = window.take(geometry, &mut tables, span)?;
+        let is_anonymous = !self.section.context.has_file;
+        window.look_at_pages(format, geometry, &mut tables, &step, is_anonymous)?;
         Ok((Some(step), step.next))
     }
 
     /// The entries of `step`.
     fn found(&self, step: &Step) -> impl Iterator<Item = Found> + '_ {
-        step.found(&self.format, &self.geometry, &*self.window)
+        self.window.found(&self.format, &self.geometry, step)
     }
 
     /// Shows the heading of the first VMA that ends above `va`, and returns where its entries
@@ -146,6 +159,11 @@ impl Walker {
         self.section = Section {
             start: vma.start,
             end: vma.end,
+            context: Context {
+                flags: vma.flags,
+                has_file: vma.file.is_some(),
+                has_anon_vma: vma.has_anon_vma,
+            },
         };
         Ok(Some(Position::Entries(vma.start, Level::Pgd)))
     }
@@ -206,7 +224,7 @@ impl<S: Style> Records for Dump<S> {
                 } else {
                     va
                 };
-                let Section { start, end } = walker.section;
+                let Section { start, end, .. } = walker.section;
                 Some(Position::after(
                     &walker.geometry,
                     level,
@@ -239,6 +257,15 @@ impl Style for Runs {
         while at < walker.section.end {
             let (step, next) = walker.step(mm, at, level)?;
             at = next;
+            if let Some(step) = &step {
+                let Walker {
+                    window,
+                    format,
+                    geometry,
+                    ..
+                } = walker;
+                window.gather_contiguous(format, geometry, step);
+            }
             let other = step.and_then(|step| walker.found(&step).find(|found| !run.add(found)));
             if let Some(other) = other {
                 at = other.start;
@@ -246,7 +273,7 @@ impl Style for Runs {
             }
         }
         if let Some(run) = run.run() {
-            show::write_run(out, &walker.format, run)?;
+            show::write_run(out, &walker.format, &walker.section.context, run)?;
         }
         Ok(at)
     }
@@ -273,7 +300,7 @@ impl Style for Entries {
             if found.start > va && out.room() < show::MAX_LINE {
                 return Ok(found.start);
             }
-            show::write_entry(out, &walker.format, &found)?;
+            show::write_entry(out, &walker.format, &walker.section.context, &found)?;
         }
         Ok(next)
     }

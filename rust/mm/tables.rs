@@ -16,12 +16,18 @@ use crate::{
             Level,
             LEVELS, //
         },
+        memory::Attributes,
+        page::PageKind,
+        softleaf::{
+            SoftKind,
+            SoftTypes, //
+        },
         walk::{
             Snapshot,
             Tables, //
         },
         Native, //
-    },
+    }, //
 };
 use kernel::{
     mm::virt::VmaRef,
@@ -62,14 +68,39 @@ pub(crate) fn native() -> Result<(Geometry, Native)> {
     Ok((geometry, native_format(address, &raw)))
 }
 
+fn soft_types(raw: &ffi::mmlens_geometry) -> SoftTypes {
+    SoftTypes {
+        kinds: raw.soft.map(SoftKind::from_number),
+        pfn_bits: raw.soft_pfn_bits,
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
-    Native::new(address, raw.encryption)
+    Native {
+        address,
+        encryption: raw.encryption,
+        pat: Attributes(raw.attributes),
+        soft: soft_types(raw),
+        has_pti: raw.has_pti != 0,
+        has_shadow_stack: raw.has_shadow_stack != 0,
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
 fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
-    Native::new(address, raw.shift)
+    Native {
+        address,
+        shift: raw.shift,
+        mair: Attributes(raw.attributes),
+        soft: soft_types(raw),
+    }
+}
+
+/// What kind of page the frame `pfn` is, at a glance: it may have become another one since.
+pub(crate) fn page_kind(pfn: u64) -> PageKind {
+    // SAFETY: May be called with any number.
+    PageKind::from_number(unsafe { ffi::mmlens_page_kind(pfn as usize) })
 }
 
 /// The tables under one VMA, which is locked.
@@ -141,6 +172,8 @@ impl Tables for VmaTables<'_> {
         Ok(Snapshot {
             reached: reached.ok_or(EFAULT)?,
             count: raw.nr as usize,
+            address: raw.address,
+            path: raw.path.map(Raw),
         })
     }
 }

@@ -22,9 +22,14 @@ pub struct Scope {
     levels: u8,
 }
 
-const LEAF: u8 = 1;
+const VALID_LEAF: u8 = 1;
 const TABLE: u8 = 2;
 const NON_PRESENT: u8 = 4;
+const INVALID_LEAF: u8 = 8;
+const LEAF: u8 = VALID_LEAF | INVALID_LEAF;
+
+/// Set in what the hardware looks at: P on x86_64, VALID on arm64.
+const VALID: u64 = 1 << 0;
 
 const PTE: u8 = 1;
 const UPPER: u8 = 0b11110;
@@ -32,6 +37,10 @@ const UPPER: u8 = 0b11110;
 impl Scope {
     /// Leaves at every level.
     pub const LEAF: Scope = Scope::new(LEAF, PTE | UPPER);
+    /// Leaves that the hardware sees.
+    pub const VALID_LEAF: Scope = Scope::new(VALID_LEAF, PTE | UPPER);
+    /// Leaves that only the kernel sees: `PROT_NONE`, a NUMA hint.
+    pub const INVALID_LEAF: Scope = Scope::new(INVALID_LEAF, PTE | UPPER);
     /// Leaves at [`Level::Pte`].
     pub const PTE_LEAF: Scope = Scope::new(LEAF, PTE);
     /// Leaves above [`Level::Pte`].
@@ -47,9 +56,10 @@ impl Scope {
         Self { kinds, levels }
     }
 
-    fn covers(self, entry: &Entry, level: Level) -> bool {
+    fn covers(self, raw: Raw, entry: &Entry, level: Level) -> bool {
         let kind = match entry {
-            Entry::Leaf { .. } => LEAF,
+            Entry::Leaf { .. } if raw.0 & VALID != 0 => VALID_LEAF,
+            Entry::Leaf { .. } => INVALID_LEAF,
             Entry::Table { .. } => TABLE,
             Entry::NonPresent(_) => NON_PRESENT,
             Entry::None | Entry::Bad => 0,
@@ -93,9 +103,9 @@ impl Bit {
     }
 }
 
-/// The bits that `table` names in an entry like `entry` at `level`.
-pub fn named(table: &[Bit], entry: &Entry, level: Level) -> u64 {
-    let rows = table.iter().filter(|b| b.scope.covers(entry, level));
+/// The bits that `table` names in `raw`, which is `entry` at `level`.
+pub fn named(table: &[Bit], raw: Raw, entry: &Entry, level: Level) -> u64 {
+    let rows = table.iter().filter(|b| b.scope.covers(raw, entry, level));
     rows.fold(0, |mask, bit| mask | bit.mask)
 }
 
@@ -113,7 +123,7 @@ pub fn write_names(
     shown: u64,
 ) -> fmt::Result {
     let shown = raw.0 & shown;
-    for bit in table.iter().filter(|b| b.scope.covers(entry, level)) {
+    for bit in table.iter().filter(|b| b.scope.covers(raw, entry, level)) {
         let value = shown & bit.mask;
         if value == 0 {
             continue;
@@ -124,7 +134,7 @@ pub fn write_names(
             write!(out, " {}", bit.name)?;
         }
     }
-    match shown & !named(table, entry, level) {
+    match shown & !named(table, raw, entry, level) {
         0 => Ok(()),
         rest => write!(out, " other={rest:#x}"),
     }

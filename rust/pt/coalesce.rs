@@ -15,7 +15,7 @@ pub struct Run {
     pub first: Found,
     /// How many entries.
     pub entries: u64,
-    /// Whether the page frames follow one another too.
+    /// Whether the page frames, or the slots of a swap area, follow one another too.
     pub contiguous: bool,
 }
 
@@ -31,7 +31,8 @@ impl Run {
 
 /// Collects neighbouring entries into a run.
 ///
-/// A run splits only on what its line shows: the kind, and the bits of [`Format::flag_bits`].
+/// A run splits only on what its line shows: the kind, the bits of [`Format::flag_bits`], the rights
+/// and the kind of page.
 #[derive(Debug)]
 pub struct Coalesce<F> {
     format: F,
@@ -50,24 +51,20 @@ impl<F: Format> Coalesce<F> {
     }
 
     /// Adds `found` if it goes on where the run ends and is equal to it; returns whether it did.
-    ///
-    /// [`Entry::None`] is never part of a run.
     pub fn add(&mut self, found: &Found) -> bool {
         let Some(run) = &mut self.run else {
-            if found.entry != Entry::None {
-                self.run = Some(Run::new(found));
-            }
+            self.run = Some(Run::new(found));
             return true;
         };
         if found.start != run.first.end || !is_equal(&self.format, &run.first, found) {
             return false;
         }
+        let pages = (found.start - run.first.start) / self.page_size;
         let expected = match run.first.entry {
-            Entry::Leaf { pfn } => Some(pfn + (found.start - run.first.start) / self.page_size),
             Entry::Table { pfn } => Some(pfn + run.entries),
-            Entry::None | Entry::NonPresent(_) | Entry::Bad => None,
+            entry => place(&entry).map(|place| place + pages),
         };
-        run.contiguous &= found.entry.pfn() == expected;
+        run.contiguous &= place(&found.entry) == expected;
         run.first.end = found.end;
         run.entries += 1;
         true
@@ -79,16 +76,25 @@ impl<F: Format> Coalesce<F> {
     }
 }
 
+/// What an entry points to: a page frame or a slot of a swap area.
+fn place(entry: &Entry) -> Option<u64> {
+    match entry {
+        Entry::NonPresent(soft) => soft.place,
+        other => other.pfn(),
+    }
+}
+
 /// Whether the lines of the two entries look the same, page frames aside.
 fn is_equal<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
     let same_kind = match (&a.entry, &b.entry) {
         (Entry::Leaf { .. }, Entry::Leaf { .. }) => true,
         (Entry::Table { .. }, Entry::Table { .. }) => true,
-        (Entry::NonPresent(a), Entry::NonPresent(b)) => a.kind == b.kind,
+        (Entry::NonPresent(a), Entry::NonPresent(b)) => a.is_like(b),
+        (Entry::None, Entry::None) => return a.level == b.level,
         (Entry::Bad, Entry::Bad) => true,
         _ => false,
     };
     same_kind
-        && a.level == b.level
-        && (a.raw.0 ^ b.raw.0) & format.flag_bits(&a.entry, a.level) == 0
+        && (a.level, a.limits, a.page) == (b.level, b.limits, b.page)
+        && (a.raw.0 ^ b.raw.0) & format.flag_bits(a.raw, &a.entry, a.level) == 0
 }

@@ -2,6 +2,8 @@
 
 //! What one entry of a page table says, independent of the architecture.
 
+use super::softleaf::SoftLeaf;
+
 /// An entry as it stands in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
@@ -35,8 +37,8 @@ impl Entry {
     /// The word that the dumps use for the kind.
     pub const fn name(&self) -> &'static str {
         match self {
-            Entry::None => "none",
-            Entry::NonPresent(_) => "nonpresent",
+            Entry::None => "hole",
+            Entry::NonPresent(soft) => soft.kind.name(),
             Entry::Table { .. } => "table",
             Entry::Leaf { .. } => "leaf",
             Entry::Bad => "bad",
@@ -44,23 +46,13 @@ impl Entry {
     }
 
     /// The page frame that the entry names, if it names one.
-    pub const fn pfn(&self) -> Option<u64> {
-        match *self {
-            Entry::Table { pfn } | Entry::Leaf { pfn } => Some(pfn),
-            Entry::None | Entry::NonPresent(_) | Entry::Bad => None,
+    pub fn pfn(&self) -> Option<u64> {
+        match self {
+            Entry::Table { pfn } | Entry::Leaf { pfn } => Some(*pfn),
+            Entry::NonPresent(soft) => soft.pfn(),
+            Entry::None | Entry::Bad => None,
         }
     }
-}
-
-/// The two numbers of a non-present entry (`softleaf_t`, `include/linux/leafops.h`).
-///
-/// They are the same two that `/proc/PID/pagemap` shows for a swapped page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SoftLeaf {
-    /// `swp_type()`: a swap device, or one of the special kinds above the swap devices.
-    pub kind: u8,
-    /// `swp_offset()`: a slot on that device, or what the special kind means by it.
-    pub offset: u64,
 }
 
 /// Where an entry keeps the physical address.
@@ -90,7 +82,7 @@ impl AddressBits {
     }
 }
 
-/// What user space may do through an entry, as the entry alone says.
+/// What user space may do through an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// User space may read.
@@ -99,4 +91,22 @@ pub struct Rights {
     pub write: bool,
     /// User space may execute.
     pub exec: bool,
+}
+
+impl Rights {
+    /// No limits.
+    pub const ALL: Rights = Rights {
+        read: true,
+        write: true,
+        exec: true,
+    };
+
+    /// What both allow.
+    pub const fn and(self, other: Rights) -> Rights {
+        Rights {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            exec: self.exec && other.exec,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 use super::{
     bits::{
         named,
+        write_names,
         Bit, //
     },
     entry::{
@@ -13,8 +14,10 @@ use super::{
         Raw,
         Rights, //
     },
-    level::Level, //
+    level::Level,
+    memory::MemoryType, //
 };
+use core::fmt;
 
 /// The entry format of an architecture.
 pub trait Format: Copy {
@@ -27,24 +30,75 @@ pub trait Format: Copy {
     /// Says what `raw` is, at `level`.
     fn decode(&self, raw: Raw, level: Level) -> Entry;
 
-    /// What user space may do through a leaf.
-    fn rights(&self, raw: Raw) -> Rights;
+    /// What user space may do by this entry alone: through a leaf, or through all that is below a
+    /// table. Nothing through other kinds.
+    fn rights(&self, raw: Raw, entry: &Entry, level: Level) -> Rights;
 
-    /// The bits of an entry like `entry` that are flags: all but the address of a leaf or table,
-    /// and of an entry that is not present only the ones with a name, for the others are the
-    /// numbers in [`SoftLeaf`].
+    /// How the processor treats accesses through a leaf.
+    fn memory_type(&self, raw: Raw, level: Level) -> MemoryType;
+
+    /// Whether a leaf is there for the kernel alone, to learn of the next access: `PROT_NONE` or a
+    /// NUMA hint (`pte_protnone()`).
+    fn is_protnone(&self, raw: Raw) -> bool;
+
+    /// Whether a leaf is under the protection of a userfaultfd (`pte_uffd_wp()`, since 7.3
+    /// `pte_uffd()`).
+    fn is_uffd(&self, raw: Raw) -> bool;
+
+    /// Whether a leaf maps a page by its number, without a claim to its `struct page`
+    /// (`pte_special()`).
+    fn is_special(&self, raw: Raw) -> bool;
+
+    /// Gives each entry of a contiguous range what the hardware may note in any of them: accessed
+    /// and dirty. `entries` are neighbours of `level`, the first one number `index` of its table.
+    fn gather_contiguous(&self, _entries: &mut [Raw], _index: usize, _level: Level) {}
+
+    /// The bit that says that the memory is encrypted, 0 if there is none.
+    fn encryption(&self) -> u64 {
+        0
+    }
+
+    /// A word for what no single bit says.
+    fn meaning(&self, _raw: Raw, _entry: &Entry) -> Option<&'static str> {
+        None
+    }
+
+    /// The bits of `raw`, which is `entry`, that are flags: all but the address of a leaf or
+    /// table, and of an entry that is not present only the ones with a name, for the others are
+    /// the numbers in [`SoftLeaf`](super::softleaf::SoftLeaf).
     ///
     /// Two entries that agree in their kind and in these bits look the same in the dumps.
-    fn flag_bits(&self, entry: &Entry, level: Level) -> u64 {
+    fn flag_bits(&self, raw: Raw, entry: &Entry, level: Level) -> u64 {
         match entry {
             Entry::Leaf { .. } | Entry::Table { .. } => {
                 // A named bit may lie in the low address bits of a page, where a huge leaf has
                 // none. What has been moved down there is address, whatever else has a name for it.
                 let AddressBits { low, high, .. } = self.address_bits();
-                (!low | named(Self::BITS, entry, level)) & !high
+                (!low | named(Self::BITS, raw, entry, level)) & !high
             }
-            Entry::NonPresent(_) => named(Self::BITS, entry, level),
+            Entry::NonPresent(_) => named(Self::BITS, raw, entry, level),
             Entry::None | Entry::Bad => u64::MAX,
+        }
+    }
+
+    /// Writes the names of the flags that are set, each with a space before it.
+    fn write_flags(
+        &self,
+        out: &mut dyn fmt::Write,
+        raw: Raw,
+        entry: &Entry,
+        level: Level,
+    ) -> fmt::Result {
+        let is_present = matches!(entry, Entry::Leaf { .. } | Entry::Table { .. });
+        let encryption = if is_present { self.encryption() } else { 0 };
+        let shown = self.flag_bits(raw, entry, level) & !encryption;
+        write_names(out, Self::BITS, raw, entry, level, shown)?;
+        if raw.0 & encryption != 0 {
+            out.write_str(" encrypted")?;
+        }
+        match self.meaning(raw, entry) {
+            Some(word) => write!(out, " {word}"),
+            None => Ok(()),
         }
     }
 }

@@ -5,16 +5,17 @@
 //! Documentation/debugfs.rst is the specification of what is written here.
 
 use super::{
-    bits::write_names,
     coalesce::Run,
     entry::{
         Entry,
         Rights, //
     },
     format::Format,
+    level::Level,
     walk::Found, //
 };
 use crate::text::{
+    vma_flags::VmaFlags,
     Dash,
     Size, //
 };
@@ -22,32 +23,47 @@ use core::fmt;
 
 /// The longest line that this module writes, in bytes, with room to spare.
 ///
-/// The fixed columns are under 100 bytes; all names of a leaf together are under 200.
-pub const MAX_LINE: usize = 400;
+/// The fixed columns are under 120 bytes; all names of a leaf together are under 250.
+pub const MAX_LINE: usize = 512;
 
 /// The heading of the `pagetable` dump.
 pub const RUN_COLUMNS: &str =
-    "# start          end              size     level kind       count    pfn          rwx bits\n";
+    "# start          end              size     level kind       count    \
+                               pfn          rwx eff mem    page    bits\n";
 /// The heading of the `entries` dump.
 pub const ENTRY_COLUMNS: &str =
-    "# address        level entry            kind       pfn          rwx bits\n";
+    "# address        level at               entry            kind       \
+                                 pfn          rwx eff mem    page    bits\n";
+
+/// What the lines say of the VMA that the entries serve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context {
+    /// `vm_flags`.
+    pub flags: VmaFlags,
+    /// Whether it maps a file.
+    pub has_file: bool,
+    /// Whether anonymous pages were ever mapped in it.
+    pub has_anon_vma: bool,
+}
 
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = |set: bool, c: char| if set { c } else { '-' };
+        use fmt::Write;
         let Rights { read, write, exec } = *self;
-        write!(
-            f,
-            "{}{}{}",
-            letter(read, 'r'),
-            letter(write, 'w'),
-            letter(exec, 'x')
-        )
+        for (set, c) in [(read, 'r'), (write, 'w'), (exec, 'x')] {
+            f.write_char(if set { c } else { '-' })?;
+        }
+        Ok(())
     }
 }
 
 /// Writes the line of a run.
-pub fn write_run<F: Format>(out: &mut dyn fmt::Write, format: &F, run: &Run) -> fmt::Result {
+pub fn write_run<F: Format>(
+    out: &mut dyn fmt::Write,
+    format: &F,
+    context: &Context,
+    run: &Run,
+) -> fmt::Result {
     let first = &run.first;
     write!(
         out,
@@ -59,50 +75,94 @@ pub fn write_run<F: Format>(out: &mut dyn fmt::Write, format: &F, run: &Run) -> 
         first.entry.name(),
         run.entries
     )?;
-    match first.entry.pfn() {
-        Some(pfn) if run.contiguous => write!(out, "{pfn:<#12x}")?,
-        Some(_) => write!(out, "{:<12}", "scattered")?,
-        None => write!(out, "{Dash:<12}")?,
-    }
-    write_tail(out, format, first, run.entries == 1)
+    write_tail(out, format, context, first, run.contiguous)
 }
 
 /// Writes the line of an entry.
-pub fn write_entry<F: Format>(out: &mut dyn fmt::Write, format: &F, found: &Found) -> fmt::Result {
+pub fn write_entry<F: Format>(
+    out: &mut dyn fmt::Write,
+    format: &F,
+    context: &Context,
+    found: &Found,
+) -> fmt::Result {
     write!(
         out,
-        "{:016x} {:<5} {:016x} {:<10} ",
+        "{:016x} {:<5} {:016x} {:016x} {:<10} ",
         found.start,
         found.level.name(),
+        found.at,
         found.raw.0,
         found.entry.name()
     )?;
-    match found.entry.pfn() {
-        Some(pfn) => write!(out, "{pfn:<#12x}")?,
-        None => write!(out, "{Dash:<12}")?,
-    }
-    write_tail(out, format, found, true)
+    write_tail(out, format, context, found, true)
 }
 
-/// Writes what both kinds of lines end with: rights, the numbers of a non-present entry, names of
-/// bits.
+/// Writes what both kinds of lines end with. `in_order` says that what the entries point to follows
+/// one another.
 fn write_tail<F: Format>(
     out: &mut dyn fmt::Write,
     format: &F,
+    context: &Context,
     found: &Found,
-    with_offset: bool,
+    in_order: bool,
 ) -> fmt::Result {
-    match found.entry {
-        Entry::Leaf { .. } => write!(out, " {}", format.rights(found.raw))?,
+    let Found {
+        level, raw, entry, ..
+    } = found;
+    match entry.pfn() {
+        Some(pfn) if in_order => write!(out, "{pfn:<#12x}")?,
+        Some(_) => write!(out, "{:<12}", "scattered")?,
+        None => write!(out, "{Dash:<12}")?,
+    }
+    let effective = found.effective(format);
+    write!(out, " {} {effective}", format.rights(*raw, entry, *level))?;
+    match entry {
+        Entry::Leaf { .. } => write!(
+            out,
+            " {:<6} {:<7}",
+            format.memory_type(*raw, *level),
+            found.page.name()
+        )?,
+        _ => write!(out, " {Dash:<6} {Dash:<7}")?,
+    }
+    match entry {
+        Entry::None => write_hole(out, context, *level)?,
         Entry::NonPresent(soft) => {
-            write!(out, " --- type={}", soft.kind)?;
-            if with_offset {
-                write!(out, " offset={:#x}", soft.offset)?;
+            soft.write_words(out, in_order)?;
+            format.write_flags(out, *raw, entry, *level)?;
+        }
+        Entry::Leaf { .. } => {
+            format.write_flags(out, *raw, entry, *level)?;
+            // The page is there, and the VMA allows access: it is only to be noticed.
+            if format.is_protnone(*raw) && context.flags.is_accessible() {
+                let is_rwp = context.flags.is_uffd_rwp() && format.is_uffd(*raw);
+                out.write_str(if is_rwp { " uffd-rwp" } else { " numa-hint" })?;
+            }
+            if effective.write && effective.exec {
+                out.write_str(" W+X")?;
             }
         }
-        Entry::None | Entry::Table { .. } | Entry::Bad => write!(out, " {Dash:<3}")?,
+        Entry::Table { .. } | Entry::Bad => format.write_flags(out, *raw, entry, *level)?,
     }
-    let shown = format.flag_bits(&found.entry, found.level);
-    write_names(out, F::BITS, found.raw, &found.entry, found.level, shown)?;
     out.write_char('\n')
+}
+
+/// Writes why nothing is mapped, as far as it can be known.
+fn write_hole(out: &mut dyn fmt::Write, context: &Context, level: Level) -> fmt::Result {
+    // What was mapped and taken away again looks the same as what was never touched.
+    out.write_str(if level == Level::Pte {
+        " empty"
+    } else {
+        " no-table"
+    })?;
+    if !context.flags.is_accessible() {
+        return out.write_str(" no-access");
+    }
+    if context.flags.is_uffd_missing() {
+        out.write_str(" uffd-missing")?;
+    }
+    if !context.has_file && !context.has_anon_vma && !context.flags.is_special() {
+        out.write_str(" never-written")?;
+    }
+    Ok(())
 }

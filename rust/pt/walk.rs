@@ -5,14 +5,20 @@
 use super::{
     entry::{
         Entry,
-        Raw, //
+        Raw,
+        Rights, //
     },
     format::Format,
     level::{
         Geometry,
-        Level, //
+        Level,
+        LEVELS, //
     },
+    page::PageKind, //
 };
+
+/// Bytes of an entry.
+const ENTRY_SIZE: u64 = 8;
 
 /// How a look at the tables went: the entries themselves are in the window that was given for them.
 ///
@@ -24,6 +30,10 @@ pub struct Snapshot {
     pub reached: Level,
     /// How many entries of the wanted level are in the window. 0 if the way down ended above.
     pub count: usize,
+    /// Physical address of the first entry in the window.
+    pub address: u64,
+    /// The entries above the wanted level that were followed, by the number of their level.
+    pub path: [Raw; LEVELS],
 }
 
 /// A source of entries: the tables of a process in the kernel, tables in ordinary memory in the
@@ -55,6 +65,20 @@ pub struct Found {
     pub raw: Raw,
     /// The same, decoded.
     pub entry: Entry,
+    /// Physical address of the entry itself.
+    pub at: u64,
+    /// What the tables above leave to user space.
+    pub limits: Rights,
+    /// The page that a leaf maps, if somebody has looked.
+    pub page: PageKind,
+}
+
+impl Found {
+    /// What user space may do in the end, all levels considered.
+    pub fn effective<F: Format>(&self, format: &F) -> Rights {
+        let own = format.rights(self.raw, &self.entry, self.level);
+        own.and(self.limits)
+    }
 }
 
 /// Which entries to look at.
@@ -100,6 +124,34 @@ impl Step {
         })
     }
 
+    /// Where it looked.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// How many entries the step has put into the window.
+    pub fn count(&self) -> usize {
+        self.snapshot.count
+    }
+
+    /// The number of the first of them in its table, if a table holds a power of two of entries.
+    pub fn index(&self, geometry: &Geometry) -> usize {
+        let Span { level, start, .. } = self.span;
+        let above = geometry.levels().take_while(|&l| l > level).last();
+        let in_table = above.map_or(start, |l| start - geometry.entry_start(start, l));
+        usize::try_from(in_table / geometry.size(level)).unwrap_or(0)
+    }
+
+    /// What the tables above the entries leave to user space.
+    fn limits<F: Format>(&self, format: &F, geometry: &Geometry) -> Rights {
+        let above = geometry.levels().take_while(|&l| l > self.span.level);
+        above.fold(Rights::ALL, |rights, level| {
+            let raw = self.snapshot.path.get(usize::from(level.number()));
+            let raw = raw.copied().unwrap_or_default();
+            rights.and(format.rights(raw, &format.decode(raw, level), level))
+        })
+    }
+
     /// The entries that the step has put into `window`, in address order, [`Entry::None`] included.
     pub fn found<'a, F: Format>(
         &self,
@@ -111,16 +163,21 @@ impl Step {
         let size = geometry.size(level);
         let first = geometry.entry_start(start, level);
         let entries = window.get(..self.snapshot.count).unwrap_or_default();
-        let starts = (0u64..).map(move |i| first.saturating_add(i.saturating_mul(size)));
+        let limits = self.limits(format, geometry);
+        let at = self.snapshot.address;
+        let starts = (0u64..).map(move |i| (i, first.saturating_add(i.saturating_mul(size))));
         starts
             .zip(entries)
-            .take_while(move |&(va, _)| va < end)
-            .map(move |(va, &raw)| Found {
+            .take_while(move |&((_, va), _)| va < end)
+            .map(move |((i, va), &raw)| Found {
                 start: va.max(start),
                 end: va.saturating_add(size).min(end),
                 level,
                 raw,
                 entry: format.decode(raw, level),
+                at: at.saturating_add(i * ENTRY_SIZE),
+                limits,
+                page: PageKind::Unknown,
             })
     }
 }

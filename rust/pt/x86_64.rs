@@ -14,23 +14,34 @@ use super::{
         AddressBits,
         Entry,
         Raw,
-        Rights,
-        SoftLeaf, //
+        Rights, //
     },
     format::Format,
-    level::Level, //
+    level::Level,
+    memory::{
+        pat_type,
+        Attributes,
+        MemoryType, //
+    },
+    softleaf::SoftTypes, //
 };
 
 const PRESENT: u64 = 1 << 0;
 const RW: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
+const PWT: u64 = 1 << 3;
+const PCD: u64 = 1 << 4;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
 /// The entry of an upper level is a leaf.
 const PSE: u64 = 1 << 7;
+const PAT: u64 = 1 << 7;
+const PAT_LARGE: u64 = 1 << 12;
 /// Where a present entry has G, an entry that is not present has `_PAGE_PROTNONE`: mapped, yet
 /// `PROT_NONE`.
 const PROTNONE: u64 = 1 << 8;
+const SPECIAL: u64 = 1 << 9;
+const UFFD: u64 = 1 << 10;
 const NX: u64 = 1 << 63;
 /// `_KERNPG_TABLE`.
 const TABLE: u64 = PRESENT | RW | ACCESSED | DIRTY;
@@ -41,23 +52,24 @@ const NONE_IGNORES: u64 = ACCESSED | DIRTY;
 const SWP_TYPE_BITS: u32 = 5;
 const SWP_OFFSET_SHIFT: u32 = 9 + SWP_TYPE_BITS;
 
-/// The x86_64 format.
+/// The x86_64 format of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct X86_64 {
-    address: AddressBits,
-    encryption: u64,
+    /// Where physical addresses are (`PTE_PFN_MASK`), which leaves out the encryption bit.
+    pub address: AddressBits,
+    /// The memory encryption bit, 0 if there is none (`sme_me_mask`).
+    pub encryption: u64,
+    /// The PAT MSR.
+    pub pat: Attributes,
+    /// What non-present entries mean.
+    pub soft: SoftTypes,
+    /// Page-table isolation: user space runs on a copy of the top table, and the kernel's has NX.
+    pub has_pti: bool,
+    /// User shadow stacks: pages that are dirty and not writable are theirs.
+    pub has_shadow_stack: bool,
 }
 
 impl X86_64 {
-    /// The format of a machine that keeps physical addresses in `address` (`PTE_PFN_MASK`), which
-    /// leaves out the memory encryption bit, if there is one: `encryption` (`sme_me_mask`).
-    pub const fn new(address: AddressBits, encryption: u64) -> Self {
-        Self {
-            address,
-            encryption,
-        }
-    }
-
     /// What the kernel would not follow (`pgd_bad()`, `p4d_bad()`, `pud_bad()`, `pmd_bad()`).
     fn is_bad(&self, raw: u64, level: Level) -> bool {
         let flags = raw & !self.address.mask() & !self.encryption;
@@ -101,7 +113,8 @@ impl Format for X86_64 {
         Bit::flag("PAT", 7, Scope::PTE_LEAF),
         Bit::flag("PSE", 7, Scope::HUGE_LEAF),
         Bit::flag("PAT", 12, Scope::HUGE_LEAF),
-        Bit::flag("G", 8, Scope::LEAF),
+        Bit::flag("G", 8, Scope::VALID_LEAF),
+        Bit::flag("PROTNONE", 8, Scope::INVALID_LEAF),
         Bit::flag("special", 9, Scope::LEAF),
         Bit::flag("uffd-wp", 10, Scope::LEAF),
         Bit::flag("soft-dirty", 11, Scope::LEAF),
@@ -131,10 +144,9 @@ impl Format for X86_64 {
             Level::P4d | Level::Pgd => PRESENT,
         };
         if raw & present == 0 {
-            return Entry::NonPresent(SoftLeaf {
-                kind: (raw >> (64 - SWP_TYPE_BITS)) as u8,
-                offset: !raw << SWP_TYPE_BITS >> SWP_OFFSET_SHIFT,
-            });
+            let number = (raw >> (64 - SWP_TYPE_BITS)) as u8;
+            let offset = !raw << SWP_TYPE_BITS >> SWP_OFFSET_SHIFT;
+            return Entry::NonPresent(self.soft.decode(number, offset));
         }
         let is_leaf = match level {
             Level::Pte => true,
@@ -154,13 +166,49 @@ impl Format for X86_64 {
         }
     }
 
-    fn rights(&self, raw: Raw) -> Rights {
+    fn rights(&self, raw: Raw, entry: &Entry, level: Level) -> Rights {
         let Raw(raw) = raw;
+        let nx = match entry {
+            Entry::Leaf { .. } => NX,
+            // The copy of the top table that user space runs on has no NX.
+            Entry::Table { .. } if level == Level::Pgd && self.has_pti => 0,
+            Entry::Table { .. } => NX,
+            Entry::None | Entry::NonPresent(_) | Entry::Bad => return Rights::default(),
+        };
         let user = raw & (PRESENT | USER) == PRESENT | USER;
         Rights {
             read: user,
             write: user && raw & RW != 0,
-            exec: user && raw & NX == 0,
+            exec: user && raw & nx == 0,
         }
+    }
+
+    fn memory_type(&self, raw: Raw, level: Level) -> MemoryType {
+        let Raw(raw) = raw;
+        let pat = if level == Level::Pte { PAT } else { PAT_LARGE };
+        let bit = |mask: u64, value: u64| if raw & mask != 0 { value } else { 0 };
+        pat_type(self.pat.byte(bit(pat, 4) | bit(PCD, 2) | bit(PWT, 1)))
+    }
+
+    fn is_protnone(&self, raw: Raw) -> bool {
+        raw.0 & (PRESENT | PROTNONE) == PROTNONE
+    }
+
+    fn is_uffd(&self, raw: Raw) -> bool {
+        raw.0 & UFFD != 0
+    }
+
+    fn is_special(&self, raw: Raw) -> bool {
+        raw.0 & SPECIAL != 0
+    }
+
+    fn encryption(&self) -> u64 {
+        self.encryption
+    }
+
+    fn meaning(&self, raw: Raw, entry: &Entry) -> Option<&'static str> {
+        let is_leaf = matches!(entry, Entry::Leaf { .. });
+        let shadow_stack = raw.0 & (PRESENT | USER | RW | DIRTY) == PRESENT | USER | DIRTY;
+        (is_leaf && shadow_stack && self.has_shadow_stack).then_some("shadow-stack")
     }
 }

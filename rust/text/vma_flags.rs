@@ -53,7 +53,7 @@ const NAMES: [&str; 44] = [
 ];
 
 /// The flags of a VMA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VmaFlags(pub u64);
 
 impl VmaFlags {
@@ -61,6 +61,30 @@ impl VmaFlags {
     const WRITE: u64 = 1 << 1;
     const EXEC: u64 = 1 << 2;
     const MAYSHARE: u64 = 1 << 7;
+    const UFFD_MISSING: u64 = 1 << 9;
+    const PFNMAP: u64 = 1 << 10;
+    const MIXEDMAP: u64 = 1 << 28;
+    const UFFD_RWP: u64 = 1 << 43;
+
+    /// Whether it allows any access (`vma_is_accessible()`).
+    pub const fn is_accessible(self) -> bool {
+        self.0 & (Self::READ | Self::WRITE | Self::EXEC) != 0
+    }
+
+    /// Whether what is missing is asked for from a userfaultfd.
+    pub const fn is_uffd_missing(self) -> bool {
+        self.0 & Self::UFFD_MISSING != 0
+    }
+
+    /// Whether a userfaultfd protects pages of it from any access (since 7.3).
+    pub const fn is_uffd_rwp(self) -> bool {
+        self.0 & Self::UFFD_RWP != 0
+    }
+
+    /// Whether it may map pages by their numbers.
+    pub const fn is_special(self) -> bool {
+        self.0 & (Self::PFNMAP | Self::MIXEDMAP) != 0
+    }
 
     /// The four letters of `/proc/PID/maps`: `rw-p`. As there, the last one is whether the mapping
     /// was made shared (`VM_MAYSHARE`).

@@ -123,6 +123,10 @@ static int compare_rights(const struct proc_vma *vma, const struct lens_entry *e
 {
 	bool readable = strpbrk(vma->perm, "rwx"); /* no hardware has write without read */
 
+	/* Nothing that the kernel does takes rights away in a table of user space. */
+	if (strcmp(e->rwx, e->effective))
+		return differ("%lx: leaf %s, effective %s", e->start, e->rwx, e->effective);
+
 	if ((e->rwx[0] == 'r' && !readable) || (e->rwx[1] == 'w' && vma->perm[1] != 'w') ||
 	    (e->rwx[2] == 'x' && vma->perm[2] != 'x'))
 		return differ("%lx: leaf %s in a VMA %s", e->start, e->rwx, vma->perm);
@@ -134,7 +138,6 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 			const struct lens_table *table, const struct lens_entry *e)
 {
 	bool is_hugetlb = proc_has_flag(vma, "ht");
-	bool is_marker;
 	uint64_t into = e ? (addr & (table->size[e->level] - 1)) / page_size() : 0;
 
 	if (pm & PM_PRESENT) {
@@ -147,25 +150,25 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 				      (uint64_t)(pm & PM_FRAME), e->pfn + into);
 	} else if (pm & PM_SWAP) {
 		compare_nonpresent++;
-		if (!e || e->kind != LENS_NONPRESENT)
+		if (!e || !lens_is_nonpresent(e))
 			return differ("%lx: pagemap has swap type %lu, entries none", addr,
 				      PM_SWAP_TYPE(pm));
-		if (e->type != PM_SWAP_TYPE(pm) || e->offset + into != PM_SWAP_OFFSET(pm))
+		/* Of what is not in swap, the number of the kind, which entries says in words. */
+		if (e->kind == LENS_SWAP &&
+		    (e->type != PM_SWAP_TYPE(pm) || e->offset + into != PM_SWAP_OFFSET(pm)))
 			return differ("%lx: pagemap has swap %lu:%#lx, entries %lu:%#lx", addr,
 				      PM_SWAP_TYPE(pm), PM_SWAP_OFFSET(pm), e->type,
 				      e->offset + into);
-	} else if (e && !(is_hugetlb && e->kind == LENS_NONPRESENT)) {
+	} else if (e && !(is_hugetlb && lens_is_nonpresent(e))) {
 		/* Of hugetlb pages that are not present, pagemap tells nothing. */
 		return differ("%lx: entries has %016lx, pagemap nothing", addr, e->raw);
 	}
 	if (!e)
 		return 0;
-	/*
-	 * A marker in a place without a page says it by its number: a type above those of
-	 * swap devices, and PTE_MARKER_UFFD_WP.
-	 */
-	is_marker = e->kind == LENS_NONPRESENT && e->type >= 20 && e->offset & 1;
-	if (lens_has_bit(e, "uffd-wp") != !!(pm & PM_UFFD_WP) && !(is_marker && pm & PM_UFFD_WP))
+	if (lens_has_bit(e, "guard") != !!(pm & PM_GUARD))
+		return differ("%lx: entries has '%s', pagemap guard region %d", addr, e->bits,
+			      !!(pm & PM_GUARD));
+	if (lens_has_bit(e, "uffd-wp") != !!(pm & PM_UFFD_WP))
 		return differ("%lx: entries has '%s', pagemap uffd-wp %d", addr, e->bits,
 			      !!(pm & PM_UFFD_WP));
 	/* Pagemap adds the flag of the VMA, and does not look at hugetlb entries. */
@@ -294,13 +297,14 @@ int compare_entries(pid_t pid)
 	return try_again(try_entries, pid);
 }
 
-/* Whether @e, an entry, goes on where the run of @first and @count others ended. */
+/* Whether @e, an entry, goes on where the run from @first to @last ended. */
 static bool joins(const struct lens_entry *first, const struct lens_entry *last,
 		  const struct lens_entry *e)
 {
 	return e->vma == first->vma && e->level == first->level && e->kind == first->kind &&
 	       e->start == last->end && e->type == first->type && !strcmp(e->rwx, first->rwx) &&
-	       !strcmp(e->bits, first->bits);
+	       !strcmp(e->effective, first->effective) && !strcmp(e->memory, first->memory) &&
+	       !strcmp(e->page, first->page) && !strcmp(e->bits, first->bits);
 }
 
 static int compare_run(const struct lens_entry *run, const struct lens_entry *first, size_t nr)
@@ -312,24 +316,41 @@ static int compare_run(const struct lens_entry *run, const struct lens_entry *fi
 		uint64_t step = first->kind == LENS_TABLE ? i :
 				(first[i].start - first->start) / page_size();
 
-		contiguous &= first[i].pfn == first->pfn + step;
+		contiguous &= (!first->has_pfn || first[i].pfn == first->pfn + step) &&
+			      (!first->has_offset || first[i].offset == first->offset + step);
 	}
-	/* The entries that are not present have no frame, and only one of them an offset. */
-	if (first->kind == LENS_NONPRESENT || first->kind == LENS_BAD)
-		contiguous = true;
 	if (run->start == first->start && run->end == last->end && run->level == first->level &&
 	    run->kind == first->kind && run->count == nr && !strcmp(run->rwx, first->rwx) &&
-	    !strcmp(run->bits, first->bits) && run->type == first->type &&
-	    run->scattered == !contiguous && run->has_pfn == (first->has_pfn && contiguous) &&
+	    !strcmp(run->effective, first->effective) && !strcmp(run->memory, first->memory) &&
+	    !strcmp(run->page, first->page) && !strcmp(run->bits, first->bits) &&
+	    run->type == first->type && run->scattered == (first->has_pfn && !contiguous) &&
+	    run->has_pfn == (first->has_pfn && contiguous) &&
 	    (!run->has_pfn || run->pfn == first->pfn) &&
-	    run->has_offset == (nr == 1 && first->has_offset) &&
+	    run->has_offset == (first->has_offset && contiguous) &&
 	    (!run->has_offset || run->offset == first->offset))
 		return 0;
-	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s%s, "
-		      "entries make %lx-%lx level %d %zu pfn %#lx %s%s",
-		      run->start, run->end, run->level, run->count, run->pfn, run->rwx, run->bits,
-		      first->start, last->end, first->level, nr, first->pfn, first->rwx,
-		      first->bits);
+	return differ("pagetable has %lx-%lx level %d %lu pfn %#lx %s %s%s, "
+		      "entries make %lx-%lx level %d %zu pfn %#lx %s %s%s",
+		      run->start, run->end, run->level, run->count, run->pfn, run->rwx, run->page,
+		      run->bits, first->start, last->end, first->level, nr, first->pfn, first->rwx,
+		      first->page, first->bits);
+}
+
+/* Holes, and what is no table, make up the VMA; what is empty has its line once. */
+static int compare_holes(const struct lens_table *runs)
+{
+	for (size_t i = 0; i < runs->nr_vmas; i++) {
+		const struct lens_table_vma *vma = &runs->vma[i];
+		uint64_t covered = 0;
+
+		for (size_t j = vma->first; j < vma->first + vma->nr; j++)
+			if (runs->entry[j].kind != LENS_TABLE)
+				covered += runs->entry[j].end - runs->entry[j].start;
+		if (covered != vma->end - vma->start)
+			return differ("%lx-%lx: leaves, notes and holes are %#lx bytes",
+				      vma->start, vma->end, covered);
+	}
+	return 0;
 }
 
 int compare_runs(const struct lens_table *runs, const struct lens_table *entries)
@@ -345,10 +366,14 @@ int compare_runs(const struct lens_table *runs, const struct lens_table *entries
 		    strcmp(runs->vma[i].perm, entries->vma[i].perm) ||
 		    strcmp(runs->vma[i].name, entries->vma[i].name))
 			return differ("%lx: another VMA in entries", runs->vma[i].start);
+	if (compare_holes(runs))
+		return 1;
 	for (size_t i = 0; i < runs->nr; i++) {
 		const struct lens_entry *first = &entries->entry[at];
 		size_t nr = 1;
 
+		if (runs->entry[i].kind == LENS_HOLE)
+			continue;
 		if (at >= entries->nr)
 			return differ("%lx: a run of no entries", runs->entry[i].start);
 		while (at + nr < entries->nr && joins(first, &first[nr - 1], &first[nr]))
@@ -374,8 +399,11 @@ static int try_pagetable(pid_t pid)
 		ret = lens_table_parse(after, false, &entries);
 		after = NULL;
 	}
-	if (!ret)
+	if (!ret) {
+		lens_gather(&entries);
+		lens_gather(&runs);
 		ret = compare_runs(&runs, &entries);
+	}
 	lens_table_free(&entries);
 	lens_table_free(&runs);
 	free(before);

@@ -44,16 +44,22 @@ void lens_vmas_free(struct lens_vmas *vmas);
 bool lens_has_flag(const struct lens_vma *vma, const char *name);
 
 enum lens_level { LENS_PTE, LENS_PMD, LENS_PUD, LENS_P4D, LENS_PGD, LENS_LEVELS };
-enum lens_kind { LENS_TABLE, LENS_LEAF, LENS_NONPRESENT, LENS_BAD };
+enum lens_kind {
+	LENS_TABLE, LENS_LEAF, LENS_HOLE, LENS_BAD,
+	/* Not present. */
+	LENS_SWAP, LENS_MIGRATION, LENS_HWPOISON, LENS_DEVICE, LENS_MARKER, LENS_NONPRESENT,
+};
 
-/* A line of entries (count 1) or of pagetable (raw 0). */
+/* A line of entries (count 1) or of pagetable (raw and at 0). */
 struct lens_entry {
-	uint64_t start, end, raw, count, pfn, type, offset;
+	uint64_t start, end, at, raw, count, pfn, type, offset;
 	enum lens_level level;
 	enum lens_kind kind;
 	bool has_pfn, scattered, has_offset;
-	char rwx[4];
+	char rwx[4], effective[4];
+	const char *memory, *page;	/* "-" of what is no leaf */
 	const char *bits;
+	char *gathered;			/* what lens_gather() made of the bits */
 	size_t vma;
 };
 
@@ -79,6 +85,18 @@ int lens_pagetable(pid_t pid, struct lens_table *table);
 int lens_table_parse(char *text, bool runs, struct lens_table *table);
 void lens_table_free(struct lens_table *table);
 bool lens_has_bit(const struct lens_entry *entry, const char *name);
+/*
+ * Of a contiguous range of arm64 the kernel takes what one entry says of accesses for
+ * what all of them say, and so does pagetable: gives the bits of each entry those words,
+ * at the end, in an order of their own.
+ */
+void lens_gather(struct lens_table *table);
+
+static inline bool lens_is_nonpresent(const struct lens_entry *entry)
+{
+	return entry->kind >= LENS_SWAP;
+}
+
 /* The leaf or non-present entry that serves @addr, NULL if there is none. */
 const struct lens_entry *lens_find(const struct lens_table *table, uint64_t addr);
 

@@ -4,15 +4,17 @@
 
 mod common;
 
-use common::{Arm, Encode, Node, X86, X86_ADDRESS};
+use common::{Arm, Encode, Node, SOFT, X86, X86_ADDRESS};
 use mmlens_core::pt::{
-    entry::{Entry, Raw, Rights, SoftLeaf},
+    entry::{Entry, Raw, Rights},
     format::Format,
     level::Level,
-    show,
+    page::PageKind,
+    show::{self, Context},
     walk::Found,
     x86_64::X86_64,
 };
+use mmlens_core::text::vma_flags::VmaFlags;
 use proptest::prelude::*;
 
 const ARM_4K: Arm = Arm {
@@ -28,10 +30,20 @@ fn line<F: Format>(format: &F, level: Level, raw: u64) -> String {
         level,
         raw: Raw(raw),
         entry: format.decode(Raw(raw), level),
+        at: 0x1000,
+        limits: Rights::ALL,
+        page: PageKind::Unknown,
+    };
+    let context = Context {
+        flags: VmaFlags(0b11),
+        ..Context::default()
     };
     let mut out = String::new();
-    show::write_entry(&mut out, format, &found).unwrap();
-    out.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    show::write_entry(&mut out, format, &context, &found).unwrap();
+    let mut words: Vec<&str> = out.split_whitespace().skip(1).collect();
+    // The address of the entry.
+    assert_eq!(words.remove(1), "0000000000001000");
+    words.join(" ")
 }
 
 /// Entries that a stock kernel had in its tables, and their meaning by the manual.
@@ -41,50 +53,50 @@ fn x86_64_entries_of_a_real_process() {
         (
             Level::Pgd,
             0x5b83067,
-            "pgd 0000000005b83067 table 0x5b83 - P RW US A D",
+            "pgd 0000000005b83067 table 0x5b83 rwx rwx - - P RW US A D",
         ),
         (
             Level::Pte,
             0x8000000003293025,
-            "pte 8000000003293025 leaf 0x3293 r-- P US A NX",
+            "pte 8000000003293025 leaf 0x3293 r-- r-- WB - P US A NX",
         ),
         (
             Level::Pte,
             0x3291025,
-            "pte 0000000003291025 leaf 0x3291 r-x P US A",
+            "pte 0000000003291025 leaf 0x3291 r-x r-x WB - P US A",
         ),
         (
             Level::Pte,
             0x800000007ff03867,
-            "pte 800000007ff03867 leaf 0x7ff03 rw- P RW US A D soft-dirty NX",
+            "pte 800000007ff03867 leaf 0x7ff03 rw- rw- WB - P RW US A D soft-dirty NX",
         ),
         (
             Level::Pmd,
             0x80000000532008e7,
-            "pmd 80000000532008e7 leaf 0x53200 rw- P RW US A D PSE soft-dirty NX",
+            "pmd 80000000532008e7 leaf 0x53200 rw- rw- WB - P RW US A D PSE soft-dirty NX",
         ),
         // PAT moves to bit 12 of a huge leaf, and is not part of the frame.
         (
             Level::Pmd,
             0x80000000532018e7,
-            "pmd 80000000532018e7 leaf 0x53200 rw- P RW US A D PSE PAT soft-dirty NX",
+            "pmd 80000000532018e7 leaf 0x53200 rw- rw- WB - P RW US A D PSE PAT soft-dirty NX",
         ),
         (
             Level::Pte,
             0x0800000000001025,
-            "pte 0800000000001025 leaf 0x1 r-x P US A pkey=1",
+            "pte 0800000000001025 leaf 0x1 r-x r-x WB - P US A pkey=1",
         ),
         // A bit that no row names.
         (
             Level::Pte,
             0x0020000000001025,
-            "pte 0020000000001025 leaf 0x1 r-x P US A other=0x20000000000000",
+            "pte 0020000000001025 leaf 0x1 r-x r-x WB - P US A other=0x20000000000000",
         ),
         // A table with PSE set at a level without huge pages.
         (
             Level::P4d,
             0x10e7,
-            "p4d 00000000000010e7 bad - - other=0x10e7",
+            "p4d 00000000000010e7 bad - --- --- - - other=0x10e7",
         ),
     ] {
         assert_eq!(line(&X86.format(), level, raw), expected);
@@ -97,39 +109,39 @@ fn arm64_entries_of_a_real_process() {
         (
             Level::Pgd,
             0x0000000043b42003,
-            "pgd 0000000043b42003 table 0x43b42 - VALID TABLE",
+            "pgd 0000000043b42003 table 0x43b42 rwx rwx - - VALID TABLE",
         ),
         (
             Level::Pgd,
             0x0800000043b42003,
-            "pgd 0800000043b42003 table 0x43b42 - VALID TABLE PXNTable",
+            "pgd 0800000043b42003 table 0x43b42 rwx rwx - - VALID TABLE PXNTable",
         ),
         (
             Level::Pte,
             0x00e8000043f5ff43,
-            "pte 00e8000043f5ff43 leaf 0x43f5f rw- VALID PAGE USER SH=3 AF nG DBM PXN UXN dirty",
+            "pte 00e8000043f5ff43 leaf 0x43f5f rw- rw- WB - VALID PAGE USER SH=3 AF nG DBM PXN UXN dirty",
         ),
         (
             Level::Pte,
             0x0020000043f5ffc3,
-            "pte 0020000043f5ffc3 leaf 0x43f5f r-x VALID PAGE USER RDONLY SH=3 AF nG PXN",
+            "pte 0020000043f5ffc3 leaf 0x43f5f r-x r-x WB - VALID PAGE USER RDONLY SH=3 AF nG PXN",
         ),
         // Execute-only: not readable by EL0, not UXN.
         (
             Level::Pte,
             0x0020000043f5ff83,
-            "pte 0020000043f5ff83 leaf 0x43f5f --x VALID PAGE RDONLY SH=3 AF nG PXN",
+            "pte 0020000043f5ff83 leaf 0x43f5f --x --x WB - VALID PAGE RDONLY SH=3 AF nG PXN",
         ),
         (
             Level::Pmd,
             0x00f8000080200f41,
-            "pmd 00f8000080200f41 leaf 0x80200 rw- VALID USER SH=3 AF nG DBM CONT PXN UXN dirty",
+            "pmd 00f8000080200f41 leaf 0x80200 rw- rw- WB - VALID USER SH=3 AF nG DBM CONT PXN UXN dirty",
         ),
         // Valid, but neither page nor table at the lowest level.
         (
             Level::Pte,
             0x43f5f001,
-            "pte 0000000043f5f001 bad - - other=0x43f5f001",
+            "pte 0000000043f5f001 bad - --- --- - - other=0x43f5f001",
         ),
     ] {
         assert_eq!(line(&ARM_4K.format(), level, raw), expected);
@@ -152,10 +164,21 @@ fn x86_64_encryption_bit_is_not_bad() {
         low: X86_ADDRESS.low & !c_bit,
         ..X86_ADDRESS
     };
-    let format = X86_64::new(address, c_bit);
+    let plain = X86_64 {
+        address,
+        ..X86.format()
+    };
+    let format = X86_64 {
+        encryption: c_bit,
+        ..plain
+    };
     let raw = Raw(c_bit | 0x5b83067);
     assert_eq!(format.decode(raw, Level::Pmd), Entry::Table { pfn: 0x5b83 });
-    assert_eq!(X86_64::new(address, 0).decode(raw, Level::Pmd), Entry::Bad);
+    assert_eq!(plain.decode(raw, Level::Pmd), Entry::Bad);
+    assert_eq!(
+        line(&format, Level::Pte, c_bit | 0x1025),
+        "pte 0008000000001025 leaf 0x1 r-x r-x WB - P US A encrypted"
+    );
 }
 
 /// The top table is called pgd whatever it maps: its leaves are 1G with 4K pages and 39-bit addresses,
@@ -209,20 +232,14 @@ fn check<E: Encode>(encode: E, level: Level, node: Node) {
                 write,
                 exec,
             };
-            assert_eq!(format.rights(raw), expected);
+            assert_eq!(format.rights(raw, &entry, level), expected);
         }
         Node::ProtNone { pfn } => {
             assert_eq!(entry, Entry::Leaf { pfn });
-            assert_eq!(format.rights(raw), Rights::default());
+            assert_eq!(format.rights(raw, &entry, level), Rights::default());
         }
-        Node::Swap { device, offset } => {
-            assert_eq!(
-                entry,
-                Entry::NonPresent(SoftLeaf {
-                    kind: device,
-                    offset
-                })
-            );
+        Node::Soft { number, offset } => {
+            assert_eq!(entry, Entry::NonPresent(SOFT.decode(number, offset)));
         }
     }
 }
@@ -236,7 +253,7 @@ fn node(max_pfn: u64, max_offset: u64) -> impl Strategy<Value = Node> {
         }),
         (0..max_pfn).prop_map(|pfn| Node::ProtNone { pfn }),
         // Slot 0 of device 0 holds the header of the swap area: never used.
-        (0u8..32, 1..max_offset).prop_map(|(device, offset)| Node::Swap { device, offset }),
+        (0u8..32, 1..max_offset).prop_map(|(number, offset)| Node::Soft { number, offset }),
     ]
 }
 

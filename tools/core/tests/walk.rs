@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{machine, Arm, Encode, Machine, Memory, Node, X86};
+use common::{address, machine, Arm, Encode, Machine, Memory, Node, X86};
 use mmlens_core::pt::{
     coalesce::{Coalesce, Run},
-    entry::{Entry, Raw},
+    entry::{Entry, Raw, Rights},
     format::Format,
     level::Level,
     position::Position,
@@ -15,7 +15,7 @@ use mmlens_core::pt::{
 };
 use proptest::prelude::*;
 
-/// All entries of a level in a range, by steps of `window` entries.
+/// All entries of a level in a range that are reached, by steps of `window` entries.
 fn entries<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Found> {
     let geometry = memory.machine.geometry;
     let format = memory.machine.encode.format();
@@ -24,10 +24,7 @@ fn entries<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<
     let mut at = span.start;
     while at < span.end {
         let step = Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap();
-        all.extend(
-            step.found(&format, &geometry, &window)
-                .filter(|f| f.entry != Entry::None),
-        );
+        all.extend(step.found(&format, &geometry, &window));
         assert!(step.next > at, "a step goes forward");
         at = step.next;
     }
@@ -91,7 +88,7 @@ fn contents() -> impl Strategy<Value = Vec<(u64, u64, u8, Node)>> {
         4 => (0u64..64, any::<bool>(), any::<bool>())
             .prop_map(|(pfn, write, exec)| Node::Leaf { pfn: 0x10_0000 + pfn, write, exec }),
         1 => (0u64..64).prop_map(|pfn| Node::ProtNone { pfn: 0x10_0000 + pfn }),
-        1 => (0u8..3, 1u64..99).prop_map(|(device, offset)| Node::Swap { device, offset }),
+        1 => (0u8..32, 1u64..99).prop_map(|(number, offset)| Node::Soft { number, offset }),
     ];
     let place = (
         0u64..3,
@@ -149,9 +146,16 @@ fn check<E: Encode>(memory: &mut Memory<E>, window: usize) -> Result<(), TestCas
         let expected = memory.of_level(level);
         let got: Vec<(u64, u64)> = found
             .iter()
+            .filter(|f| f.entry != Entry::None)
             .map(|f| (machine.geometry.entry_start(f.start, level), f.raw.0))
             .collect();
         prop_assert_eq!(&got, &expected, "level {}", level.name());
+        for f in &found {
+            let start = machine.geometry.entry_start(f.start, level);
+            prop_assert_eq!(f.at, address(start, level, &machine.geometry));
+            // The tables of these machines take nothing away.
+            prop_assert_eq!(f.limits, Rights::ALL);
+        }
 
         check_runs(memory, span, window, &found)?;
     }
@@ -179,13 +183,12 @@ fn check_runs<E: Encode>(
             prop_assert_eq!(pair[0].end, pair[1].start);
             prop_assert!(alike(&format, &pair[0], &pair[1]));
             let pages = (pair[1].start - pair[0].start) / page;
-            let step = if matches!(pair[0].entry, Entry::Table { .. }) {
-                1
-            } else {
-                pages
-            };
-            contiguous &= match (pair[0].entry.pfn(), pair[1].entry.pfn()) {
-                (Some(a), Some(b)) => b == a + step,
+            contiguous &= match (pair[0].entry, pair[1].entry) {
+                (Entry::Table { pfn: a }, Entry::Table { pfn: b }) => b == a + 1,
+                (Entry::Leaf { pfn: a }, Entry::Leaf { pfn: b }) => b == a + pages,
+                (Entry::NonPresent(a), Entry::NonPresent(b)) => {
+                    a.place.map(|a| a + pages) == b.place
+                }
                 (a, b) => a == b,
             };
         }
@@ -205,10 +208,13 @@ fn check_runs<E: Encode>(
 /// Whether two entries have the same kind and the same bits, the frame aside.
 fn alike<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
     let kind = match (a.entry, b.entry) {
-        (Entry::NonPresent(a), Entry::NonPresent(b)) => a.kind == b.kind,
+        (Entry::NonPresent(a), Entry::NonPresent(b)) => {
+            (a.kind, a.number, a.flags) == (b.kind, b.number, b.flags)
+        }
         (a, b) => a.name() == b.name(),
     };
-    kind && (a.raw.0 ^ b.raw.0) & format.flag_bits(&a.entry, a.level) == 0
+    let flags = format.flag_bits(a.raw, &a.entry, a.level);
+    kind && (a.entry == Entry::None || (a.raw.0 ^ b.raw.0) & flags == 0)
 }
 
 proptest! {
@@ -290,6 +296,11 @@ fn runs_cross_tables() {
         end: 1 << 30,
     };
     let runs = runs(&mut memory, span, 512);
-    assert_eq!(runs.len(), 1);
-    assert_eq!((runs[0].entries, runs[0].contiguous), (30, true));
+    let (holes, leaves): (Vec<Run>, Vec<Run>) =
+        runs.iter().partition(|run| run.first.entry == Entry::None);
+    assert_eq!(leaves.len(), 1);
+    assert_eq!((leaves[0].entries, leaves[0].contiguous), (30, true));
+    // What is empty in the two tables, before and behind.
+    let holes: Vec<u64> = holes.iter().map(|run| run.entries).collect();
+    assert_eq!(holes, [500, 1024 - 530]);
 }

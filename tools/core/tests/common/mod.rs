@@ -8,10 +8,30 @@ use mmlens_core::pt::{
     aarch64::Aarch64,
     entry::{AddressBits, Raw},
     level::{Geometry, Level},
+    memory::Attributes,
+    softleaf::{SoftKind, SoftTypes},
     walk::{Snapshot, Tables},
     x86_64::X86_64,
 };
 use std::collections::BTreeMap;
+
+/// The type numbers of a kernel with all options, include/linux/swap.h: 24 swap areas, hwpoison, three
+/// of migration, three of devices, the marker. Frames of 40 bits.
+pub const SOFT: SoftTypes = {
+    let mut kinds = [SoftKind::Swap; 32];
+    kinds[24] = SoftKind::HwPoison;
+    kinds[25] = SoftKind::MigrationRead;
+    kinds[26] = SoftKind::MigrationReadExclusive;
+    kinds[27] = SoftKind::MigrationWrite;
+    kinds[28] = SoftKind::DevicePrivateWrite;
+    kinds[29] = SoftKind::DevicePrivateRead;
+    kinds[30] = SoftKind::DeviceExclusive;
+    kinds[31] = SoftKind::Marker;
+    SoftTypes {
+        kinds,
+        pfn_bits: 40,
+    }
+};
 
 /// What an entry is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +40,8 @@ pub enum Node {
     Leaf { pfn: u64, write: bool, exec: bool },
     /// `PROT_NONE`: mapped, but not for the hardware.
     ProtNone { pfn: u64 },
-    /// Swapped out to a slot.
-    Swap { device: u8, offset: u64 },
+    /// Not present: a swap type and an offset.
+    Soft { number: u8, offset: u64 },
 }
 
 /// How an architecture writes entries.
@@ -46,7 +66,15 @@ impl Encode for X86 {
     type Format = X86_64;
 
     fn format(&self) -> X86_64 {
-        X86_64::new(X86_ADDRESS, 0)
+        X86_64 {
+            address: X86_ADDRESS,
+            encryption: 0,
+            // WB WC UC- UC WB WP UC- WT: arch/x86/mm/pat/memtype.c.
+            pat: Attributes(0x0407_0506_0007_0106),
+            soft: SOFT,
+            has_pti: false,
+            has_shadow_stack: true,
+        }
     }
 
     fn table(&self, pfn: u64) -> u64 {
@@ -62,8 +90,8 @@ impl Encode for X86 {
             }
             // The frame is inverted, bit 8 is set, P is not.
             Node::ProtNone { pfn } => (!(pfn << 12) & X86_ADDRESS.low) | 0x120 | huge,
-            Node::Swap { device, offset } => {
-                u64::from(device) << 59 | (!offset << 14 >> 5 & ((1 << 59) - 1) & !0x1ff)
+            Node::Soft { number, offset } => {
+                u64::from(number) << 59 | (!offset << 14 >> 5 & ((1 << 59) - 1) & !0x1ff)
             }
         }
     }
@@ -114,7 +142,13 @@ impl Encode for Arm {
                 high_shift: 0,
             },
         };
-        Aarch64::new(bits, shifts(self.page_shift, self.levels))
+        Aarch64 {
+            address: bits,
+            shift: shifts(self.page_shift, self.levels),
+            // Normal, Tagged, NC, nGnRnE, nGnRE: arch/arm64/include/asm/memory.h, MT_*.
+            mair: Attributes(0x0000_0004_0044_f0ff),
+            soft: SOFT,
+        }
     }
 
     fn table(&self, pfn: u64) -> u64 {
@@ -132,7 +166,7 @@ impl Encode for Arm {
             }
             // Not valid, but with PTE_PRESENT_INVALID (bit 11).
             Node::ProtNone { pfn } => self.address(pfn) | (kind & !1) | 1 << 11 | 1 << 7,
-            Node::Swap { device, offset } => u64::from(device) << 6 | offset << 12,
+            Node::Soft { number, offset } => u64::from(number) << 6 | offset << 12,
         }
     }
 }
@@ -234,11 +268,17 @@ impl<E: Encode> Memory<E> {
     }
 }
 
+/// Where the entry lies that translates `va`: any function of the two that grows by 8 will do.
+pub fn address(va: u64, level: Level, geometry: &Geometry) -> u64 {
+    (u64::from(level.number()) << 60) + va / geometry.size(level) * 8
+}
+
 impl<E: Encode> Tables for Memory<E> {
     type Error = ();
 
     fn snapshot(&mut self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot, ()> {
         let geometry = self.machine.geometry;
+        let mut path = [Raw(0); 5];
         for l in geometry.levels() {
             if l == level {
                 // A table covers what the entry above it does; the top one, everything.
@@ -251,14 +291,22 @@ impl<E: Encode> Tables for Memory<E> {
                     count += 1;
                     at = at.saturating_add(geometry.size(l));
                 }
-                return Ok(Snapshot { reached: l, count });
+                return Ok(Snapshot {
+                    reached: l,
+                    count,
+                    address: address(va, l, &geometry),
+                    path,
+                });
             }
             if !self.is_table(self.raw(l, va)) {
                 return Ok(Snapshot {
                     reached: l,
                     count: 0,
+                    address: 0,
+                    path,
                 });
             }
+            path[usize::from(l.number())] = Raw(self.raw(l, va));
         }
         Err(())
     }
