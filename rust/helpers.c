@@ -12,6 +12,9 @@
 #include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/vmalloc.h>
+#ifdef CONFIG_X86_64
+#include <asm/cpufeature.h>
+#endif
 
 #include "helpers.h"
 
@@ -98,6 +101,15 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 void mmlens_unlock_page(struct page *page)
 {
 	folio_unlock(page_folio(page));
+}
+
+const __u64 *mmlens_user_pgd(const struct mm_struct *mm)
+{
+#ifdef CONFIG_MITIGATION_PAGE_TABLE_ISOLATION
+	if (boot_cpu_has(X86_FEATURE_PTI))
+		return (const __u64 *)kernel_to_user_pgdp(mm->pgd);
+#endif
+	return NULL;
 }
 
 void mmlens_vfree(const void *address)

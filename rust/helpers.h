@@ -35,6 +35,7 @@ void mmlens_put_page(struct page *page);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
 void mmlens_unlock_page(struct page *page);
+const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
 void mmlens_vfree(const void *address);
 __u64 mmlens_virt_to_phys(const void *address);
 bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma);

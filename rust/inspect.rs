@@ -7,6 +7,7 @@
 mod mm;
 mod pagetable;
 mod target;
+mod user_pgd;
 mod vmas;
 mod window;
 
@@ -48,7 +49,8 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
         .records::<mm::Fields>(c"mm")?
         .records::<vmas::Vmas>(c"vmas")?
         .records::<pagetable::Dump<pagetable::Runs>>(c"pagetable")?
-        .records::<pagetable::Dump<pagetable::Entries>>(c"entries")
+        .records::<pagetable::Dump<pagetable::Entries>>(c"entries")?
+        .records::<user_pgd::UserPgd>(c"user_pgd")
 }
 
 /// What the files of the top folder work on.

@@ -7,6 +7,7 @@
 //! too, so references of that kind are dropped with no lock held.
 
 pub(crate) mod fields;
+pub(crate) mod pgd;
 pub(crate) mod remote;
 pub(crate) mod tables;
 pub(crate) mod vmas;

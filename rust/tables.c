@@ -98,6 +98,7 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 		.has_shadow_stack = cpu_feature_enabled(X86_FEATURE_SHSTK),
 #endif
 #ifdef CONFIG_ARM64
+		.has_pti = arm64_kernel_unmapped_at_el0(),
 		.address_low = PTE_ADDR_LOW,
 #ifdef CONFIG_ARM64_PA_BITS_52
 		/* With 4K and 16K pages the bits are shareability until LPA2 is on. */

@@ -11,7 +11,6 @@
 char compare_message[1024];
 uint64_t compare_present, compare_nonpresent;
 
-#define differ(...) (snprintf(compare_message, sizeof(compare_message), __VA_ARGS__), 1)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define TRIES 10
 
@@ -286,6 +285,10 @@ static int try_entries(pid_t pid)
 		else if (!proc_has_flag(vma, "pf"))
 			ret = compare_pages(pagemap, vma, &table, ours);
 	}
+	if (!ret)
+		ret = compare_places(&table);
+	if (!ret)
+		ret = compare_page_kinds(&table);
 	proc_vmas_free(&vmas);
 	lens_table_free(&table);
 	close(pagemap);
