@@ -39,6 +39,9 @@ pub(crate) trait Records: Sized + Send {
     /// The file is being opened. Process context, may sleep; the rights of the caller were checked.
     fn open(data: ArcBorrow<'_, Self::Data>) -> Result<Self>;
 
+    /// A `read` begins: what was kept from an earlier one may be old.
+    fn begin(&mut self) {}
+
     /// Writes the record at `pos`, and returns the position of the next one, or `None` if this is
     /// the last.
     ///
@@ -146,7 +149,19 @@ impl<R: Records> Table<R> {
         m: *mut bindings::seq_file,
         pos: *mut bindings::loff_t,
     ) -> *mut c_void {
+        // SAFETY: The lock is held.
+        unsafe { Self::cursor(m) }.records.begin();
         // SAFETY: Both are valid.
+        unsafe { Self::token(m, pos) }
+    }
+
+    /// What stands for the record at `pos`.
+    ///
+    /// # Safety
+    ///
+    /// `pos` is valid.
+    unsafe fn token(m: *mut bindings::seq_file, pos: *mut bindings::loff_t) -> *mut c_void {
+        // SAFETY: The caller's promise.
         if unsafe { *pos } == END {
             core::ptr::null_mut()
         } else {
@@ -167,8 +182,8 @@ impl<R: Records> Table<R> {
         let next = unsafe { Self::cursor(m) }.next;
         // SAFETY: `pos` is valid.
         unsafe { *pos = next };
-        // SAFETY: The arguments are ours.
-        unsafe { Self::start(m, pos) }
+        // SAFETY: The same.
+        unsafe { Self::token(m, pos) }
     }
 
     extern "C" fn stop(_m: *mut bindings::seq_file, _v: *mut c_void) {

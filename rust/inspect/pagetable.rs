@@ -63,6 +63,8 @@ pub(super) struct Walker {
     geometry: Geometry,
     format: Native,
     window: Window,
+    /// What is in the window.
+    last: Option<Step>,
     section: Section,
 }
 
@@ -85,6 +87,7 @@ impl Walker {
             geometry,
             format,
             window: Window::new()?,
+            last: None,
             section: Section {
                 start: 0,
                 end: 0,
@@ -93,12 +96,23 @@ impl Walker {
         })
     }
 
-    /// Looks at the entries of `level` from `va` on, as many as the window holds.
+    /// Looks at the entries of `level` from `va` on, as many as the window holds. What is in the
+    /// window already is not read again.
     ///
     /// Returns the step, `None` if it goes over addresses that no VMA contains, and where the next
     /// one begins, at most at the end of the section. The entries are decoded afterwards, with
     /// nothing locked.
-    fn step(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<(Option<Step>, u64)> {
+    fn step(
+        &mut self,
+        mm: &MmWithUser,
+        va: u64,
+        level: Level,
+        gather: bool,
+    ) -> Result<(Option<Step>, u64)> {
+        let last = self.last.and_then(|s| s.from(&self.geometry, level, va));
+        if let Some(step) = last {
+            return Ok((last, step.next));
+        }
         tables::breathe()?;
         let end = self.section.end;
         let Self {
@@ -119,9 +133,14 @@ impl Walker {
             start: va,
             end: tables.end().min(end),
         };
-        let step = window.take(geometry, &mut tables, span)?;
         let is_anonymous = !self.section.context.has_file;
-        window.look_at_pages(format, geometry, &mut tables, &step, is_anonymous)?;
+        self.last = None;
+        let step = window.take(format, geometry, &mut tables, span, is_anonymous)?;
+        drop(lock);
+        if gather {
+            window.gather_contiguous(format, geometry, &step);
+        }
+        self.last = Some(step);
         Ok((Some(step), step.next))
     }
 
@@ -156,6 +175,7 @@ impl Walker {
         )?;
         write_name(out, &vma)?;
         writeln!(out)?;
+        self.last = None;
         self.section = Section {
             start: vma.start,
             end: vma.end,
@@ -210,6 +230,11 @@ impl<S: Style> Records for Dump<S> {
         })
     }
 
+    fn begin(&mut self) {
+        // Between two reads any time may pass.
+        self.walker.last = None;
+    }
+
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
         let walker = &mut self.walker;
         let Some(mm) = walker.subject.memory() else {
@@ -255,17 +280,8 @@ impl Style for Runs {
         let mut run = Coalesce::new(walker.format, walker.geometry.page_size());
         let mut at = va;
         while at < walker.section.end {
-            let (step, next) = walker.step(mm, at, level)?;
+            let (step, next) = walker.step(mm, at, level, true)?;
             at = next;
-            if let Some(step) = &step {
-                let Walker {
-                    window,
-                    format,
-                    geometry,
-                    ..
-                } = walker;
-                window.gather_contiguous(format, geometry, step);
-            }
             let other = step.and_then(|step| walker.found(&step).find(|found| !run.add(found)));
             if let Some(other) = other {
                 at = other.start;
@@ -293,7 +309,7 @@ impl Style for Entries {
         level: Level,
         out: &mut SeqWriter<'_>,
     ) -> Result<u64> {
-        let (step, next) = walker.step(mm, va, level)?;
+        let (step, next) = walker.step(mm, va, level, false)?;
         let found = step.iter().flat_map(|step| walker.found(step));
         for found in found.filter(|found| found.entry != Entry::None) {
             // The first one always: if it does not fit, it is asked for again with more room.

@@ -45,55 +45,46 @@ impl Window {
         })
     }
 
-    /// Looks at the entries at the start of `span`, as many as fit.
-    pub(super) fn take<T: Tables>(
-        &mut self,
-        geometry: &Geometry,
-        tables: &mut T,
-        span: Span,
-    ) -> Result<Step, T::Error> {
-        Step::take(geometry, tables, span, &mut *self.entries)
-    }
-
-    /// Looks at the pages that the entries of `step` map, which was just taken from the same
-    /// `tables`. `is_anonymous` says that the span is of anonymous memory.
+    /// Looks at the entries at the start of `span`, as many as fit, and at the pages that they map.
+    /// `is_anonymous` says that the span is of anonymous memory.
     ///
     /// A page is looked at without a reference, so the entries are read once more: what has changed
     /// meanwhile stays [`PageKind::Unknown`].
-    pub(super) fn look_at_pages<T: Tables, F: Format>(
+    pub(super) fn take<T: Tables, F: Format>(
         &mut self,
         format: &F,
         geometry: &Geometry,
         tables: &mut T,
-        step: &Step,
+        span: Span,
         is_anonymous: bool,
-    ) -> Result<(), T::Error> {
-        self.pages.fill(PageKind::Unknown);
+    ) -> Result<Step, T::Error> {
+        let step = Step::take(geometry, tables, span, &mut *self.entries)?;
+        let leaf_at = |raw: Raw| match format.decode(raw, span.level) {
+            Entry::Leaf { pfn } => Some(pfn),
+            _ => None,
+        };
+        let is_huge = span.level > Level::Pte;
         let mut any = false;
-        for (found, page) in step
-            .found(format, geometry, &*self.entries)
-            .zip(self.pages.iter_mut())
-        {
-            if let Entry::Leaf { pfn } = found.entry {
-                let is_huge = found.level > Level::Pte;
-                *page = page_kind(pfn).seen(format.is_special(found.raw), is_huge && is_anonymous);
+        let entries = self.entries.get(step.range()).unwrap_or_default();
+        for (&raw, page) in entries.iter().zip(self.pages.iter_mut()) {
+            *page = PageKind::Unknown;
+            if let Some(pfn) = leaf_at(raw) {
+                *page = page_kind(pfn).seen(format.is_special(raw), is_huge && is_anonymous);
                 any = true;
             }
         }
-        if !any {
-            return Ok(());
-        }
-        let again = Step::take(geometry, tables, step.span(), &mut *self.again)?;
-        let mut again = again.found(format, geometry, &*self.again);
-        for (found, page) in step
-            .found(format, geometry, &*self.entries)
-            .zip(self.pages.iter_mut())
-        {
-            if again.next().map(|f| f.entry) != Some(found.entry) {
-                *page = PageKind::Unknown;
+        if any {
+            let again = Step::take(geometry, tables, span, &mut *self.again)?;
+            let again = self.again.get(again.range()).unwrap_or_default();
+            let mut again = again.iter();
+            for (&before, page) in entries.iter().zip(self.pages.iter_mut()) {
+                let after = again.next().copied();
+                if after.is_none_or(|after| before != after && leaf_at(before) != leaf_at(after)) {
+                    *page = PageKind::Unknown;
+                }
             }
         }
-        Ok(())
+        Ok(step)
     }
 
     /// Gives the entries of contiguous ranges what the hardware may note in any of them.
@@ -103,20 +94,22 @@ impl Window {
         geometry: &Geometry,
         step: &Step,
     ) {
-        let entries = self.entries.get_mut(..step.count()).unwrap_or_default();
+        let entries = self.entries.get_mut(step.range()).unwrap_or_default();
         format.gather_contiguous(entries, step.index(geometry), step.span().level);
     }
 
-    /// The entries of `step`, which was the last one taken, in address order, empty ones included.
+    /// The entries of `step`, which was the last one taken or a part of it, in address order, empty
+    /// ones included.
     pub(super) fn found<'a, F: Format>(
         &'a self,
         format: &'a F,
         geometry: &Geometry,
         step: &Step,
     ) -> impl Iterator<Item = Found> + 'a {
+        let pages = self.pages.get(step.range()).unwrap_or_default();
         let found = step.found(format, geometry, &*self.entries);
         found
-            .zip(self.pages.iter())
+            .zip(pages)
             .map(|(found, &page)| Found { page, ..found })
     }
 }

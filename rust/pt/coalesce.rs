@@ -38,6 +38,8 @@ pub struct Coalesce<F> {
     format: F,
     page_size: u64,
     run: Option<Run>,
+    /// The flags of the first entry, worked out once.
+    flag_bits: u64,
 }
 
 impl<F: Format> Coalesce<F> {
@@ -47,16 +49,21 @@ impl<F: Format> Coalesce<F> {
             format,
             page_size,
             run: None,
+            flag_bits: 0,
         }
     }
 
     /// Adds `found` if it goes on where the run ends and is equal to it; returns whether it did.
     pub fn add(&mut self, found: &Found) -> bool {
         let Some(run) = &mut self.run else {
+            let Found {
+                raw, entry, level, ..
+            } = found;
+            self.flag_bits = self.format.flag_bits(*raw, entry, *level);
             self.run = Some(Run::new(found));
             return true;
         };
-        if found.start != run.first.end || !is_equal(&self.format, &run.first, found) {
+        if found.start != run.first.end || !is_equal(&run.first, found, self.flag_bits) {
             return false;
         }
         let pages = (found.start - run.first.start) / self.page_size;
@@ -84,8 +91,9 @@ fn place(entry: &Entry) -> Option<u64> {
     }
 }
 
-/// Whether the lines of the two entries look the same, page frames aside.
-fn is_equal<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
+/// Whether the lines of the two entries look the same, page frames aside. `flag_bits` are those of
+/// `a`.
+fn is_equal(a: &Found, b: &Found, flag_bits: u64) -> bool {
     let same_kind = match (&a.entry, &b.entry) {
         (Entry::Leaf { .. }, Entry::Leaf { .. }) => true,
         (Entry::Table { .. }, Entry::Table { .. }) => true,
@@ -95,6 +103,6 @@ fn is_equal<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
         _ => false,
     };
     same_kind
+        && (a.raw.0 ^ b.raw.0) & flag_bits == 0
         && (a.level, a.limits, a.page) == (b.level, b.limits, b.page)
-        && (a.raw.0 ^ b.raw.0) & format.flag_bits(a.raw, &a.entry, a.level) == 0
 }

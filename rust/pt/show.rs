@@ -17,9 +17,14 @@ use super::{
 use crate::text::{
     vma_flags::VmaFlags,
     Dash,
+    Hex16,
+    Line,
     Size, //
 };
-use core::fmt;
+use core::fmt::{
+    self,
+    Write, //
+};
 
 /// The longest line that this module writes, in bytes, with room to spare.
 ///
@@ -48,7 +53,6 @@ pub struct Context {
 
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
         let Rights { read, write, exec } = *self;
         for (set, c) in [(read, 'r'), (write, 'w'), (exec, 'x')] {
             f.write_char(if set { c } else { '-' })?;
@@ -65,17 +69,19 @@ pub fn write_run<F: Format>(
     run: &Run,
 ) -> fmt::Result {
     let first = &run.first;
+    let mut line = Line::<MAX_LINE>::new();
     write!(
-        out,
-        "{:016x}-{:016x} {:>7} {:<5} {:<10} {:<8} ",
-        first.start,
-        first.end,
+        line,
+        "{}-{} {:>7} {:<5} {:<10} {:<8} ",
+        Hex16(first.start),
+        Hex16(first.end),
         Size(first.end - first.start),
         first.level.name(),
         first.entry.name(),
         run.entries
     )?;
-    write_tail(out, format, context, first, run.contiguous)
+    write_tail(&mut line, format, context, first, run.contiguous)?;
+    out.write_str(line.as_str())
 }
 
 /// Writes the line of an entry.
@@ -85,16 +91,18 @@ pub fn write_entry<F: Format>(
     context: &Context,
     found: &Found,
 ) -> fmt::Result {
+    let mut line = Line::<MAX_LINE>::new();
     write!(
-        out,
-        "{:016x} {:<5} {:016x} {:016x} {:<10} ",
-        found.start,
+        line,
+        "{} {:<5} {} {} {:<10} ",
+        Hex16(found.start),
         found.level.name(),
-        found.at,
-        found.raw.0,
+        Hex16(found.at),
+        Hex16(found.raw.0),
         found.entry.name()
     )?;
-    write_tail(out, format, context, found, true)
+    write_tail(&mut line, format, context, found, true)?;
+    out.write_str(line.as_str())
 }
 
 /// Writes what both kinds of lines end with. `in_order` says that what the entries point to follows

@@ -16,6 +16,7 @@ use super::{
     },
     page::PageKind, //
 };
+use core::ops::Range;
 
 /// Bytes of an entry.
 const ENTRY_SIZE: u64 = 8;
@@ -97,6 +98,8 @@ pub struct Span {
 pub struct Step {
     span: Span,
     snapshot: Snapshot,
+    /// Where in the window its entries begin.
+    offset: usize,
     /// Where the next step begins: behind the window or the hole, at most at the end of the span.
     pub next: u64,
 }
@@ -120,8 +123,29 @@ impl Step {
         Ok(Self {
             span,
             snapshot,
+            offset: 0,
             next: next.min(end),
         })
+    }
+
+    /// The part of the step from `va` on, for as long as the window is as it is; `None` if the step
+    /// is of another level or other addresses.
+    pub fn from(&self, geometry: &Geometry, level: Level, va: u64) -> Option<Self> {
+        let Span { start, .. } = self.span;
+        if level != self.span.level || va < start || va >= self.next {
+            return None;
+        }
+        let mut rest = *self;
+        rest.span.start = va;
+        if self.snapshot.count > 0 {
+            let first = geometry.entry_start(start, level);
+            let passed = (geometry.entry_start(va, level) - first) / geometry.size(level);
+            let skipped = usize::try_from(passed).ok()?;
+            rest.offset = self.offset.checked_add(skipped)?;
+            rest.snapshot.count = self.snapshot.count.checked_sub(skipped)?;
+            rest.snapshot.address += passed * ENTRY_SIZE;
+        }
+        Some(rest)
     }
 
     /// Where it looked.
@@ -129,9 +153,9 @@ impl Step {
         self.span
     }
 
-    /// How many entries the step has put into the window.
-    pub fn count(&self) -> usize {
-        self.snapshot.count
+    /// Which part of the window its entries are.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.offset.saturating_add(self.snapshot.count)
     }
 
     /// The number of the first of them in its table, if a table holds a power of two of entries.
@@ -162,7 +186,7 @@ impl Step {
         let Span { level, start, end } = self.span;
         let size = geometry.size(level);
         let first = geometry.entry_start(start, level);
-        let entries = window.get(..self.snapshot.count).unwrap_or_default();
+        let entries = window.get(self.range()).unwrap_or_default();
         let limits = self.limits(format, geometry);
         let at = self.snapshot.address;
         let starts = (0u64..).map(move |i| (i, first.saturating_add(i.saturating_mul(size))));

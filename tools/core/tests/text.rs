@@ -4,7 +4,7 @@
 
 use mmlens_core::{
     pt::level::Geometry,
-    text::{vma_flags::VmaFlags, Dash, Escaped, Size},
+    text::{vma_flags::VmaFlags, Dash, Escaped, Hex16, Line, Size},
 };
 
 #[test]
@@ -26,6 +26,25 @@ fn sizes_are_exact() {
     }
     assert_eq!(format!("{:>7}|", Size(4096)), "      4K|");
     assert_eq!(format!("{Dash:<4}|"), "-   |");
+}
+
+#[test]
+fn addresses_have_16_digits() {
+    for n in [0, 1, 0x7fff_1234_5678, u64::MAX, 0x0123_4567_89ab_cdef] {
+        assert_eq!(Hex16(n).to_string(), format!("{n:016x}"));
+    }
+}
+
+#[test]
+fn lines_have_an_end() {
+    use std::fmt::Write;
+    let mut line = Line::<8>::new();
+    write!(line, "{}{}", 1234, "ab").unwrap();
+    assert_eq!(line.as_str(), "1234ab");
+    assert!(line.write_str("xyz").is_err());
+    assert_eq!(line.as_str(), "1234ab");
+    assert!(line.write_str("xy").is_ok());
+    assert_eq!(line.as_str(), "1234abxy");
 }
 
 #[test]

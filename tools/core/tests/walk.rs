@@ -31,18 +31,23 @@ fn entries<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<
     all
 }
 
-/// All runs of a level in a range, as the module collects them.
+/// All runs of a level in a range, as the module collects them: what is in the window is not read
+/// again.
 fn runs<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Run> {
     let geometry = memory.machine.geometry;
     let format = memory.machine.encode.format();
     let mut window = vec![Raw(0); window];
     let mut all = Vec::new();
+    let mut last: Option<Step> = None;
     let mut at = span.start;
     while at < span.end {
         let mut run = Coalesce::new(format, geometry.page_size());
         at = loop {
-            let step =
-                Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap();
+            let kept = last.and_then(|s| s.from(&geometry, span.level, at));
+            let step = kept.unwrap_or_else(|| {
+                Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap()
+            });
+            last = Some(step);
             let other = step
                 .found(&format, &geometry, &window)
                 .find(|f| !run.add(f));
@@ -177,6 +182,7 @@ fn check_runs<E: Encode>(
         let (members, others) = rest.split_at(run.entries as usize);
         rest = others;
         prop_assert_eq!(run.first.start, members[0].start);
+        prop_assert_eq!(run.first.at, members[0].at);
         prop_assert_eq!(run.first.end, members.last().unwrap().end);
         let mut contiguous = true;
         for pair in members.windows(2) {
@@ -275,6 +281,41 @@ fn levels_follow_one_another() {
         assert_eq!(seen, geometry.levels().collect::<Vec<_>>());
         assert_eq!(seen.len(), levels);
     }
+}
+
+/// A part of a step is for its level and addresses only.
+#[test]
+fn parts_of_steps() {
+    let machine = machine(X86, 12, 4, 47);
+    let mut memory = Memory::new(machine);
+    let leaf = Node::Leaf {
+        pfn: 0x9000,
+        write: false,
+        exec: false,
+    };
+    assert!(memory.map(0x5000, Level::Pte, leaf));
+    let span = Span {
+        level: Level::Pte,
+        start: 0x3000,
+        end: 0x20_0000,
+    };
+    let mut window = [Raw(0); 8];
+    let step = Step::take(&machine.geometry, &mut memory, span, &mut window).unwrap();
+    assert_eq!(step.next, 0xb000);
+    let part = |level, va| step.from(&machine.geometry, level, va);
+    assert!(part(Level::Pmd, 0x5000).is_none());
+    assert!(part(Level::Pte, 0x2fff).is_none());
+    assert!(part(Level::Pte, 0xb000).is_none());
+    let rest = part(Level::Pte, 0x5000).unwrap();
+    let found: Vec<Found> = rest
+        .found(&X86.format(), &machine.geometry, &window)
+        .collect();
+    assert_eq!(found.len(), 6);
+    assert_eq!(found[0].entry, Entry::Leaf { pfn: 0x9000 });
+    assert_eq!(rest.range(), 2..8);
+    // A part of a part.
+    let less = rest.from(&machine.geometry, Level::Pte, 0x7000).unwrap();
+    assert_eq!((less.range(), less.next), (4..8, 0xb000));
 }
 
 /// A run goes on in the next table.
