@@ -79,16 +79,6 @@ impl Aarch64 {
         u32::from(page_shift)
     }
 
-    /// Page frame of a leaf: the address, without what the leaf translates itself.
-    ///
-    /// The size is that of the table and not of the level's name: the top table is a `pgd`
-    /// whatever it maps.
-    fn leaf_pfn(&self, address: u64, level: Level) -> u64 {
-        let shift = self.shift.get(usize::from(level.number())).copied();
-        let below = shift.map_or(0, |s| u64::MAX.checked_shl(u32::from(s)).unwrap_or(0));
-        (address & below) >> self.page_shift()
-    }
-
     /// How many neighbours a contiguous range has (`CONT_PTES`, `CONT_PMDS`).
     fn contiguous(&self, level: Level) -> Option<usize> {
         match (level, self.page_shift()) {
@@ -147,8 +137,18 @@ impl Format for Aarch64 {
         Bit::flag("uffd-wp", 3, Scope::NON_PRESENT),
     ];
 
+    const SOFT_NUMBERS: u64 = SWP_TYPE_MASK << SWP_TYPE_SHIFT | SWP_OFFSET_MASK << SWP_OFFSET_SHIFT;
+
     fn address_bits(&self) -> AddressBits {
         self.address
+    }
+
+    /// The size is that of the table and not of the level's name: the top table is a `pgd` whatever
+    /// it maps.
+    fn leaf_address(&self, _raw: Raw, level: Level) -> u64 {
+        let shift = self.shift.get(usize::from(level.number())).copied();
+        let below = shift.map_or(0, |s| u64::MAX.checked_shl(u32::from(s)).unwrap_or(0));
+        self.address.low & below
     }
 
     fn decode(&self, raw: Raw, level: Level) -> Entry {
@@ -172,8 +172,12 @@ impl Format for Aarch64 {
         if level == Level::Pte && raw & VALID != 0 && !is_page_or_table {
             return Entry::Bad;
         }
+        let leaf = AddressBits {
+            low: self.leaf_address(Raw(raw), level),
+            ..self.address
+        };
         Entry::Leaf {
-            pfn: self.leaf_pfn(address, level),
+            pfn: leaf.address(raw) >> self.page_shift(),
         }
     }
 

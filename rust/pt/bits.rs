@@ -104,7 +104,7 @@ impl Bit {
 }
 
 /// The bits that `table` names in `raw`, which is `entry` at `level`.
-pub fn named(table: &[Bit], raw: Raw, entry: &Entry, level: Level) -> u64 {
+fn named(table: &[Bit], raw: Raw, entry: &Entry, level: Level) -> u64 {
     let rows = table.iter().filter(|b| b.scope.covers(raw, entry, level));
     rows.fold(0, |mask, bit| mask | bit.mask)
 }

@@ -4,7 +4,6 @@
 
 use super::{
     bits::{
-        named,
         write_names,
         Bit, //
     },
@@ -26,6 +25,14 @@ pub trait Format: Copy {
 
     /// Where the physical address is.
     fn address_bits(&self) -> AddressBits;
+
+    /// The bits of [`AddressBits::low`] that are the address in the leaf `raw` of `level`: those below
+    /// its size are not.
+    fn leaf_address(&self, raw: Raw, level: Level) -> u64;
+
+    /// The bits of a non-present entry that are the numbers in
+    /// [`SoftLeaf`](super::softleaf::SoftLeaf).
+    const SOFT_NUMBERS: u64;
 
     /// Says what `raw` is, at `level`.
     fn decode(&self, raw: Raw, level: Level) -> Entry;
@@ -63,20 +70,16 @@ pub trait Format: Copy {
         None
     }
 
-    /// The bits of `raw`, which is `entry`, that are flags: all but the address of a leaf or
-    /// table, and of an entry that is not present only the ones with a name, for the others are
-    /// the numbers in [`SoftLeaf`](super::softleaf::SoftLeaf).
+    /// The bits of `raw`, which is `entry`, that are flags: all but the address of a leaf or table and
+    /// the numbers of what is not present.
     ///
     /// Two entries that agree in their kind and in these bits look the same in the dumps.
     fn flag_bits(&self, raw: Raw, entry: &Entry, level: Level) -> u64 {
+        let AddressBits { low, high, .. } = self.address_bits();
         match entry {
-            Entry::Leaf { .. } | Entry::Table { .. } => {
-                // A named bit may lie in the low address bits of a page, where a huge leaf has
-                // none. What has been moved down there is address, whatever else has a name for it.
-                let AddressBits { low, high, .. } = self.address_bits();
-                (!low | named(Self::BITS, raw, entry, level)) & !high
-            }
-            Entry::NonPresent(_) => named(Self::BITS, raw, entry, level),
+            Entry::Leaf { .. } => !self.leaf_address(raw, level) & !high,
+            Entry::Table { .. } => !low & !high,
+            Entry::NonPresent(_) => !Self::SOFT_NUMBERS,
             Entry::None | Entry::Bad => u64::MAX,
         }
     }

@@ -88,16 +88,17 @@ impl X86_64 {
         // Entries that are not present hold the frame inverted, so that they name no memory that a
         // speculating processor could reach (L1TF, pgtable-invert.h).
         let raw = if raw & PRESENT == 0 { !raw } else { raw };
-        let mut address = self.address.address(raw);
-        if is_leaf {
-            // Bit 12 of a huge leaf is PAT, not address.
-            address &= match level {
-                Level::Pte => u64::MAX,
-                Level::Pmd => !((1 << 21) - 1),
-                Level::Pud | Level::P4d | Level::Pgd => !((1 << 30) - 1),
-            };
-        }
-        address >> 12
+        let below = if is_leaf { below(level) } else { 0 };
+        (raw & self.address.low & !below) >> 12
+    }
+}
+
+/// The bits below the size of a leaf.
+const fn below(level: Level) -> u64 {
+    match level {
+        Level::Pte => (1 << 12) - 1,
+        Level::Pmd => (1 << 21) - 1,
+        Level::Pud | Level::P4d | Level::Pgd => (1 << 30) - 1,
     }
 }
 
@@ -126,8 +127,22 @@ impl Format for X86_64 {
         Bit::flag("exclusive", 3, Scope::NON_PRESENT),
     ];
 
+    /// The type in the top bits, and the offset from bit 9 on, inverted.
+    const SOFT_NUMBERS: u64 = u64::MAX << (SWP_OFFSET_SHIFT - SWP_TYPE_BITS);
+
     fn address_bits(&self) -> AddressBits {
         self.address
+    }
+
+    fn leaf_address(&self, raw: Raw, level: Level) -> u64 {
+        let below = self.address.low & below(level);
+        // hugetlb has PROT_NONE inverted as it does it for small pages, down to bit 12.
+        if raw.0 & PRESENT == 0 && raw.0 & below == below {
+            self.address.low
+        } else {
+            // Bit 12 of a huge leaf is PAT.
+            self.address.low & !below
+        }
     }
 
     fn decode(&self, raw: Raw, level: Level) -> Entry {
@@ -186,6 +201,7 @@ impl Format for X86_64 {
     fn memory_type(&self, raw: Raw, level: Level) -> MemoryType {
         let Raw(raw) = raw;
         let pat = if level == Level::Pte { PAT } else { PAT_LARGE };
+        let pat = pat & !self.leaf_address(Raw(raw), level);
         let bit = |mask: u64, value: u64| if raw & mask != 0 { value } else { 0 };
         pat_type(self.pat.byte(bit(pat, 4) | bit(PCD, 2) | bit(PWT, 1)))
     }

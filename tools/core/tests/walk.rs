@@ -224,6 +224,9 @@ fn alike<F: Format>(format: &F, a: &Found, b: &Found) -> bool {
 }
 
 proptest! {
+    // Each case visits some thousand entries, most of them empty.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn x86_64_walk(machine in x86_machines(), contents in contents(), window in 1usize..600) {
         check(&mut fill(machine, &contents), window)?;
