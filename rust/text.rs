@@ -4,6 +4,8 @@
 //!
 //! *Pure* code: `core` only.
 
+pub mod auxv;
+pub mod mm_flags;
 pub mod vma_flags;
 
 use core::fmt;
@@ -107,5 +109,42 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bits by name, joined by `|`: bit n is the n-th name. One whose name is empty or not there is
+/// shown as a number, and `0` if there are none.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a>(pub u64, pub &'a [&'a str]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.write_str("0");
+        }
+        let mut separator = "";
+        for bit in (0..64).filter(|bit| self.0 >> bit & 1 != 0) {
+            match self.1.get(bit).filter(|name| !name.is_empty()) {
+                Some(name) => write!(f, "{separator}{name}")?,
+                None => write!(f, "{separator}{:#x}", 1u64 << bit)?,
+            }
+            separator = "|";
+        }
+        Ok(())
+    }
+}
+
+/// What a line of `name: value` begins with, up to the column of the values: a prefix and the rest
+/// of the name. After a longer name there is one space.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldName<'a>(pub &'a str, pub &'a str);
+
+impl fmt::Display for FieldName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const COLUMN: usize = 25;
+        let spaces = COLUMN
+            .saturating_sub(self.0.len() + self.1.len() + 1)
+            .max(1);
+        write!(f, "{}{}:{:spaces$}", self.0, self.1, "")
     }
 }
