@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pid.h>
+#include <linux/pkeys.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
@@ -26,6 +27,11 @@ const char *mmlens_anon_vma_name(struct vm_area_struct *vma)
 #else
 	return NULL;
 #endif
+}
+
+bool mmlens_arch_pkeys_enabled(void)
+{
+	return arch_pkeys_enabled();
 }
 
 void mmlens_cond_resched(void)
@@ -73,14 +79,35 @@ int mmlens_lock_page_killable(struct page *page)
 	return folio_lock_killable(page_folio(page));
 }
 
+__u64 mmlens_mm_flags(const struct mm_struct *mm)
+{
+	static_assert(NUM_MM_FLAG_BITS == BITS_PER_LONG);
+	return __mm_flags_get_word(mm);
+}
+
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm)
 {
 	return mm_pgtables_bytes(mm);
 }
 
+bool mmlens_mmap_lock_is_contended(struct mm_struct *mm)
+{
+	return mmap_lock_is_contended(mm);
+}
+
+bool mmlens_mmap_lock_is_locked(struct mm_struct *mm)
+{
+	return rwsem_is_locked(&mm->mmap_lock);
+}
+
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm)
 {
 	return mmap_read_lock_killable(mm);
+}
+
+struct task_struct *mmlens_next_thread(struct task_struct *task)
+{
+	return __next_thread(task);
 }
 
 void mmlens_put_page(struct page *page)
@@ -96,6 +123,11 @@ int mmlens_security_locked_down_kcore(void)
 void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 {
 	seq_path(m, file_user_path(file), "\n");
+}
+
+int mmlens_task_ppid_nr(const struct task_struct *task)
+{
+	return task_ppid_nr(task);
 }
 
 void mmlens_unlock_page(struct page *page)

@@ -20,6 +20,7 @@ struct vm_area_struct;
 
 /* helpers.c */
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
+bool mmlens_arch_pkeys_enabled(void);
 void mmlens_cond_resched(void);
 bool mmlens_fatal_signal_pending(void);
 const struct inode *mmlens_file_user_inode(struct file *file);
@@ -29,11 +30,16 @@ void mmlens_get_page(struct page *page);
 void mmlens_get_pid(struct pid *pid);
 void mmlens_get_task_comm(char *comm, struct task_struct *task);
 int mmlens_lock_page_killable(struct page *page);
+__u64 mmlens_mm_flags(const struct mm_struct *mm);
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm);
+bool mmlens_mmap_lock_is_contended(struct mm_struct *mm);
+bool mmlens_mmap_lock_is_locked(struct mm_struct *mm);
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm);
+struct task_struct *mmlens_next_thread(struct task_struct *task);
 void mmlens_put_page(struct page *page);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
+int mmlens_task_ppid_nr(const struct task_struct *task);
 void mmlens_unlock_page(struct page *page);
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
 void mmlens_vfree(const void *address);

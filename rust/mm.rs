@@ -6,8 +6,11 @@
 //! a time, and never across a copy to user space. `mmput()` may run the `close` of any driver, ours
 //! too, so references of that kind are dropped with no lock held.
 
+pub(crate) mod context;
 pub(crate) mod fields;
 pub(crate) mod pgd;
+pub(crate) mod program;
 pub(crate) mod remote;
 pub(crate) mod tables;
+pub(crate) mod users;
 pub(crate) mod vmas;

@@ -145,10 +145,16 @@ pub(crate) struct TaskInfo {
     pub(crate) pid: i32,
     /// Process id, in the initial pid namespace.
     pub(crate) tgid: i32,
+    /// Process id of the parent, in the initial pid namespace; 0 if it has none.
+    pub(crate) ppid: i32,
+    /// Threads of the process; 0 if it has exited.
+    pub(crate) threads: i32,
     /// Whether there is memory to look at.
     pub(crate) state: State,
     /// `task->comm`, padded with zeros.
     comm: [u8; bindings::TASK_COMM_LEN as usize],
+    /// `task->mm`. That of a kernel thread is lent to it (`kthread_use_mm()`), and else null.
+    pub(crate) mm: KernelAddress,
     /// `task->active_mm`, borrowed if the task is a kernel thread.
     pub(crate) active_mm: KernelAddress,
 }
@@ -169,6 +175,10 @@ impl TaskInfo {
         unsafe { ffi::mmlens_get_task_comm(comm.as_mut_ptr().cast(), task) };
         // SAFETY: `task` is valid, and these never change.
         let (pid, tgid) = unsafe { ((*task).pid, (*task).tgid) };
+        // SAFETY: The signal struct lives as long as the task struct.
+        let threads = unsafe { (&raw const (*(*task).signal).nr_threads).read_volatile() };
+        // SAFETY: `task` is valid. Of one that was reaped the parent is not looked at.
+        let ppid = unsafe { ffi::mmlens_task_ppid_nr(task) };
         // SAFETY: `task` is valid; it may be changing the fields. The pointers are not followed.
         let (mm, active_mm) = unsafe {
             (
@@ -179,12 +189,15 @@ impl TaskInfo {
         Self {
             pid,
             tgid,
+            ppid,
+            threads,
             state: match (is_kernel_thread(task), mm.is_null()) {
                 (true, _) => State::Kernel,
                 (false, true) => State::Exited,
                 (false, false) => State::User,
             },
             comm,
+            mm: KernelAddress::of(mm),
             active_mm: KernelAddress::of(active_mm),
         }
     }
