@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The file mm, against status, stat, statm and our own other files; and whole systems. */
 #include <fcntl.h>
+#include <sys/personality.h>
 
 #include "kselftest_harness.h"
 #include "lib/compare.h"
@@ -107,6 +108,106 @@ TEST_F(mm, bounds_are_those_of_stat)
 	}
 	EXPECT_EQ(proc_statm(self->target, 1), lens_mm_number(self->target, "total_vm"));
 	EXPECT_LE(lens_mm_number(self->target, "start_brk"), lens_mm_number(self->target, "brk"));
+}
+
+TEST_F(mm, lines_are_as_documented)
+{
+	EXPECT_EQ(0, lens_mm_check(self->target)) TH_LOG("%s", lens_error);
+	EXPECT_EQ(0, lens_mm_check(0)) TH_LOG("%s", lens_error);
+	ASSERT_EQ(0, lens_attach(1));
+	EXPECT_EQ(0, lens_mm_check(1)) TH_LOG("%s", lens_error);
+	lens_detach(1);
+}
+
+TEST_F(mm, peak_is_that_of_status)
+{
+	uint64_t peak = lens_mm_number(self->target, "hiwater_vm");
+	uint64_t now = lens_mm_number(self->target, "total_vm");
+
+	EXPECT_EQ(proc_number(self->target, "status", "VmPeak") * 1024 / page_size(),
+		  peak > now ? peak : now);
+}
+
+static void tell_brk(void *arg)
+{
+	*(void **)arg = sbrk(3 * page_size() + 100) + 3 * page_size() + 100;
+}
+
+TEST_F(mm, brk_is_where_the_process_set_it)
+{
+	void **brk = mmap(NULL, page_size(), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = target_start(tell_brk, brk);
+
+	ASSERT_EQ(0, lens_attach(pid));
+	EXPECT_EQ((uintptr_t)*brk, lens_mm_number(pid, "brk"));
+	lens_detach(pid);
+	target_end(pid);
+	munmap(brk, page_size());
+}
+
+/* The last VMA of the process itself: the vsyscall page is of none. */
+static uint64_t last_end(pid_t pid, struct proc_vmas *vmas)
+{
+	uint64_t end = 0;
+
+	if (!proc_vmas(pid, false, vmas))
+		for (size_t i = 0; i < vmas->nr; i++)
+			if (strcmp(vmas->vma[i].name, "[vsyscall]"))
+				end = vmas->vma[i].end;
+	proc_vmas_free(vmas);
+	return end;
+}
+
+TEST_F(mm, user_addresses_end_where_nothing_can_be_mapped)
+{
+	struct proc_vmas vmas;
+	uint64_t end = lens_mm_number(0, "task_size");
+	char *last = (char *)end - page_size(), *map;
+	int flags = ANON | MAP_FIXED_NOREPLACE;
+
+	EXPECT_EQ(last_end(self->target, &vmas), lens_mm_number(self->target, "highest_vm_end"));
+	EXPECT_EQ(end, lens_mm_number(self->target, "task_size"));
+	EXPECT_EQ(MAP_FAILED, mmap((char *)end, page_size(), RW, flags, -1, 0));
+	map = mmap(last, page_size(), RW, flags, -1, 0);
+	EXPECT_EQ(last, map) TH_LOG("%s", strerror(errno));
+	EXPECT_EQ(end, lens_mm_number(0, "highest_vm_end"));
+	munmap(map, page_size());
+	EXPECT_GT(end, lens_mm_number(0, "highest_vm_end"));
+}
+
+/* From top to bottom as a rule, and the other way round for those who ask for it. */
+TEST_F(mm, mappings_begin_at_mmap_base)
+{
+	static const int old = ADDR_COMPAT_LAYOUT | ADDR_NO_RANDOMIZE;
+	char *const argv[] = { "sleep", "1000", NULL };
+
+	for (int compat = 0; compat < 2; compat++) {
+		struct proc_vmas vmas;
+		uint64_t base, first = 0;
+		pid_t pid;
+
+		personality(compat ? old : ADDR_NO_RANDOMIZE);
+		pid = target_exec(argv);
+		personality(0);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, lens_attach(pid));
+		ASSERT_EQ(0, proc_vmas(pid, false, &vmas));
+		base = lens_mm_number(pid, "mmap_base");
+		for (size_t i = 0; i < vmas.nr; i++) {
+			const struct proc_vma *vma = &vmas.vma[i];
+
+			/* Something begins, or ends, right there. */
+			if ((compat ? vma->start : vma->end) == base)
+				first = base;
+		}
+		EXPECT_EQ(base, first);
+		EXPECT_EQ(!compat, lens_mm_has(pid, "flags", "MMF_TOPDOWN"));
+		if (compat && lens_mm_number(pid, "mmap_legacy_base"))
+			EXPECT_EQ(base, lens_mm_number(pid, "mmap_legacy_base"));
+		proc_vmas_free(&vmas);
+		lens_detach(pid);
+		target_end(pid);
+	}
 }
 
 TEST_F(mm, map_count_is_the_number_of_vmas)

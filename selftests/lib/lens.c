@@ -146,3 +146,48 @@ uint64_t lens_mm_number(pid_t pid, const char *name)
 	free(value);
 	return number;
 }
+
+bool lens_mm_has(pid_t pid, const char *name, const char *flag)
+{
+	char *value = lens_mm(pid, name);
+	bool has = value && has_name(value, flag, '|');
+
+	free(value);
+	return has;
+}
+
+/* The length of "name" or, of what there may be several, "name key"; 0 if it is neither. */
+static size_t mm_name(const char *line)
+{
+	static const char small[] = "abcdefghijklmnopqrstuvwxyz_";
+	size_t len = strspn(line, small);
+
+	if (!strncmp(line, "auxv ", 5))
+		len = 5 + strspn(line + 5, "ATBCDEFGHIJKLMNOPQRSUVWXYZ_0123456789");
+	else if (!strncmp(line, "shared_with ", 12))
+		len = 12 + strspn(line + 12, "0123456789");
+	return len && line[len] == ':' && line[len + 1] == ' ' ? len : 0;
+}
+
+int lens_mm_check(pid_t pid)
+{
+	char *text = lens_read(pid, "mm", NULL);
+
+	for (char *line = text, *end; line && *line; line = end + 1) {
+		size_t len = mm_name(line);
+
+		end = strchr(line, '\n');
+		snprintf(lens_error, sizeof(lens_error), "mm: %.*s",
+			 (int)(end ? end - line : -1), line);
+		if (!end || (*line != '#' && !len) || end[-1] == ' ')
+			goto bad;
+		for (const char *other = text; len && other < line; other = strchr(other, '\n') + 1)
+			if (!strncmp(other, line, len + 1))
+				goto bad;
+	}
+	free(text);
+	return text ? 0 : -errno;
+bad:
+	free(text);
+	return -EBADMSG;
+}

@@ -103,5 +103,12 @@ const struct lens_entry *lens_find(const struct lens_table *table, uint64_t addr
 /* A value of the file mm, NULL if there is no such line; and the number that it begins with. */
 char *lens_mm(pid_t pid, const char *name);
 uint64_t lens_mm_number(pid_t pid, const char *name);
+/* Whether a value that is a list of names has this one. */
+bool lens_mm_has(pid_t pid, const char *name, const char *flag);
+/*
+ * Looks at each line of the file mm: a heading, or "name: value" with a name that no other
+ * line has. 0 or EBADMSG.
+ */
+int lens_mm_check(pid_t pid);
 
 #endif
