@@ -19,7 +19,9 @@ APT = ("-q", "-o", "APT::Sandbox::User=root")
 LISTS = Path("/var/lib/apt/lists")
 MAX_AGE_OF_LISTS = 6 * 3600
 
-RELEASE = re.compile(r"linux-headers-(?P<release>(?P<series>\d+\.\d+)\.\d+\S*)-(?P<flavour>amd64|arm64)")
+# A plain release is "7.2.12+deb13-amd64"; flavours are "7.2.12+deb13-rt-amd64" and
+# "7.2.12+deb13-arm64-16k".
+HEADERS = re.compile(r"linux-headers-((?P<series>\d+\.\d+)\.\d+\S*-(?:amd64|arm64)\S*)")
 OLDEST = (7, 2)
 
 
@@ -59,9 +61,16 @@ class Pick:
         """7.3 of 7.3.4+deb13-amd64."""
         return ".".join(self.release.split(".")[:2])
 
+    @property
+    def flavour(self) -> str:
+        """16k of 7.3.4+deb13-arm64-16k; nothing of a plain release."""
+        _, *words = self.release.split("-")
+        return "-".join(word for word in words if word != DEBIAN_ARCH[self.arch])
+
 
 def pick(arch: str, wanted: str) -> Pick:
-    """The kernel for `wanted`: "newest", a series such as "7.2", or a release."""
+    """The kernel for `wanted`: "newest", a series such as "7.2", a flavour such as "16k"
+    or "7.2-16k", or a release."""
     path = CACHE / "kernel" / f"pick-{arch}-{wanted}.json"
     if not path.exists():
         with lock("archive"):
@@ -106,14 +115,14 @@ def update_lists() -> None:
         entry.touch()
 
 
-def choose(found: dict[tuple[str, str], Package], arch: str, wanted: str) -> Pick:
-    """The newest complete kernel that answers to `wanted`."""
-    complete: dict[str, Pick] = {}
+def complete_kernels(found: dict[tuple[str, str], Package], arch: str) -> list[Pick]:
+    """The kernels of which `found` has all the parts."""
+    complete = []
     for (name, version), headers in found.items():
-        match = RELEASE.fullmatch(name)
+        match = HEADERS.fullmatch(name)
         if not match or tuple(map(int, match["series"].split("."))) < OLDEST:
             continue
-        release = name.removeprefix("linux-headers-")
+        release = match[1]
         parts = {
             "headers": headers,
             "image": found.get((f"linux-binary-{release}", version))
@@ -124,17 +133,23 @@ def choose(found: dict[tuple[str, str], Package], arch: str, wanted: str) -> Pic
         }
         packages = {part: package for part, package in parts.items() if package}
         if len(packages) == len(parts):
-            complete[release] = Pick(arch, release, version, packages)
-    # A plain release is "7.2.12+deb13-amd64"; "7.2.12+deb13-rt-amd64" is another flavour,
-    # which is taken only when it is asked for by its name.
-    plain = [p for p in complete.values() if re.fullmatch(r"[\d.]+\+?[^-]*-(amd64|arm64)", p.release)]
-    if wanted in complete:
-        return complete[wanted]
-    plain = [p for p in plain if wanted in ("newest", p.series)]
-    if not plain:
-        known = " ".join(sorted(complete)) or "none"
+            complete.append(Pick(arch, release, version, packages))
+    return complete
+
+
+def choose(found: dict[tuple[str, str], Package], arch: str, wanted: str) -> Pick:
+    """The newest complete kernel that answers to `wanted`; a flavour only if it is asked for."""
+    complete = complete_kernels(found, arch)
+    series, _, flavour = wanted.partition("-")
+    if not re.fullmatch(r"newest|\d+\.\d+", series):
+        series, flavour = "newest", wanted
+    answers = [p for p in complete if p.release == wanted] or [
+        p for p in complete if series in ("newest", p.series) and p.flavour == flavour
+    ]
+    if not answers:
+        known = " ".join(sorted(p.release for p in complete)) or "none"
         raise Failure(f"the archive has no complete kernel {wanted} for {arch}; try: --kernel with one of: {known}")
-    return max(plain, key=lambda p: [int(n) for n in re.findall(r"\d+", p.release)])
+    return max(answers, key=lambda p: [int(n) for n in re.findall(r"\d+", p.release)])
 
 
 def fetch(chosen: Pick) -> Path:

@@ -30,7 +30,8 @@ def parse(words: list[str]) -> argparse.Namespace:
         " (or, without CMD, a shell). Exits with CMD's code; 99 if the kernel complained, 124 if time ran out.",
     )  # fmt: skip
     parser.add_argument("--arch", choices=("x86_64", "arm64"), default="x86_64")
-    parser.add_argument("--kernel", default="newest", help="a series (7.2, 7.3), a release, or debug; default: newest")
+    parser.add_argument("--kernel", default="newest",
+                        help="a series, a flavour (16k, 7.2-16k, rt), a release, debug; default: newest")  # fmt: skip
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="2G")
     parser.add_argument("--append", default="", help="more words for the kernel's command line")
