@@ -96,6 +96,8 @@ TEST_F(device_mmap, every_part_of_the_buffer_can_be_mapped)
 
 TEST_F(device_mmap, nothing_outside_of_the_buffer_can_be_mapped)
 {
+	/* One more than the last page that an offset can name. */
+	const size_t end = SIZE_MAX / self->page + 1;
 	const struct { size_t pages, at; } wrong[] = {
 		{ 1, PAGES },			/* the off-by-one */
 		{ PAGES + 1, 0 },
@@ -103,9 +105,9 @@ TEST_F(device_mmap, nothing_outside_of_the_buffer_can_be_mapped)
 		{ PAGES, 1 },
 		{ 1, PAGES + 1 },
 		{ 1, 1UL << 40 },
-		{ 1, (1UL << 51) - 1 },
-		{ 1, (1UL << 52) - 2 },		/* the last one that the core lets through */
-		{ 2, (1UL << 52) - 3 },
+		{ 1, end / 2 - 1 },
+		{ 1, end - 2 },			/* the last one that the core lets through */
+		{ 2, end - 3 },
 	};
 	__u64 mmaps = device_stats(self->fd).mmap;
 
@@ -118,7 +120,7 @@ TEST_F(device_mmap, nothing_outside_of_the_buffer_can_be_mapped)
 		}
 	}
 	/* The end of the offset wraps: the core's own check. */
-	EXPECT_EQ(MAP_FAILED, device_map(self->fd, PROT_READ, MAP_SHARED, 1, (1UL << 52) - 1));
+	EXPECT_EQ(MAP_FAILED, device_map(self->fd, PROT_READ, MAP_SHARED, 1, end - 1));
 	EXPECT_EQ(EOVERFLOW, errno);
 	EXPECT_EQ(mmaps, device_stats(self->fd).mmap);
 	EXPECT_EQ(1, device_info(self->fd).mappings);
