@@ -15,7 +15,7 @@ kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)'
 udev_rule := /etc/udev/rules.d/99-mmlens.rules
 
 .PHONY: modules load unload install uninstall clean rust-analyzer
-.PHONY: demo shell test lint clean-cache help
+.PHONY: demo shell test test-full lint clean-cache help
 
 modules:
 	$(kbuild) modules
@@ -56,6 +56,9 @@ shell:
 test:
 	@scripts/test
 
+test-full:
+	@scripts/test --full
+
 lint:
 	@scripts/lint
 
@@ -78,6 +81,7 @@ help:
 	@echo '  make demo           see it work;            ARCH=arm64: on arm64'
 	@echo '  make shell          try it by hand;         ARCH=arm64: on arm64'
 	@echo '  make test           all tests, on all kernels'
+	@echo '  make test-full      the same on more kernels and machines; takes an hour'
 	@echo '  make lint           style and the rules of the design'
 	@echo '  scripts/vm --help   any command, on any kernel'
 	@echo

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The tests: those of the host, and the kselftests in a guest for each cell.
 
-A cell is an architecture and a kernel, such as x86_64:debug.
+A cell is an architecture and a kernel, such as x86_64:debug, and may have shapes
+of the machine (guest/shape.py) behind them: arm64:7.2:nolva, x86_64:newest:numa+1g.
 """
 
 import argparse
@@ -18,7 +19,11 @@ from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
 # The longest first.
-CELLS = ("x86_64:debug", "arm64:newest", "x86_64:newest", "arm64:7.2", "x86_64:7.2")
+CELLS = ("x86_64:debug", "arm64:newest", "arm64:16k", "x86_64:newest:numa+1g", "arm64:7.2:nolva",
+         "x86_64:7.2:4level+pti")  # fmt: skip
+# What `make test-full` runs as well.
+MORE_CELLS = ("arm64:newest:numa+1g+mte", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
+              "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt")  # fmt: skip
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy.
 JOBS = 2
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
@@ -29,17 +34,22 @@ CELL_SECONDS = 1200
 def main() -> int:
     """Runs what was asked for, everything by default; the last line is the sum."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests; all of them by default.")
-    parser.add_argument("--cell", action="append", default=[], help=f"one of {', '.join(CELLS)}, or ARCH:RELEASE")
+    parser.add_argument("--cell", action="append", default=[],
+                        help=f"ARCH:KERNEL[:SHAPE[+SHAPE...]], such as {', '.join(CELLS)}")  # fmt: skip
     parser.add_argument("--host", action="store_true", help="the host's tests")
+    parser.add_argument("--full", action="store_true", help="every cell: also those that are not run by default")
     options = parser.parse_args()
-    everything = not options.cell and not options.host
+    everything = options.full or not options.cell and not options.host
     steps = ["host"] if options.host or everything else []
-    steps += CELLS if everything else options.cell
+    steps += options.cell
+    steps += [cell for cell in CELLS if everything] + [cell for cell in MORE_CELLS if options.full]
     with ThreadPoolExecutor(JOBS) as pool:
-        counts = list(pool.map(step, steps))
+        results = list(pool.map(step, steps))
 
     total = Count()
-    for name, count in zip(steps, counts):
+    for name, (count, seconds) in zip(steps, results):
+        print(f"{name:<25} {seconds:5.0f} s  {count}")
+    for name, (count, _) in zip(steps, results):
         for kind, lines in (("SKIP", count.skipped), ("FAIL", count.failed)):
             for line in lines:
                 print(f"{kind} {name}: {line}")
@@ -48,16 +58,17 @@ def main() -> int:
     return 0 if total.passed and not total.failed else 1
 
 
-def step(name: str) -> Count:
-    """The tests of the host or of a cell; says how they went."""
+def step(name: str) -> tuple[Count, float]:
+    """The tests of the host or of a cell; says how they went. Also how many seconds they took."""
     start = time.monotonic()
     try:
         count = host_tests() if name == "host" else guest_tests(name)
     except Failure as failure:
         say(f"{name}: {failure}")
         count = Count(failed=[str(failure)])
-    print(f"== {name}: {count} ({time.monotonic() - start:.0f} s)", flush=True)
-    return count
+    seconds = time.monotonic() - start
+    print(f"== {name}: {count} ({seconds:.0f} s)", flush=True)
+    return count, seconds
 
 
 def host_tests() -> Count:
@@ -110,14 +121,21 @@ def cargo_tests() -> Count:
     return Count(passed, bad, [f"tools: {ignored} ignored"] if ignored else [])
 
 
-def guest_tests(cell: str) -> Count:
-    """The kselftests in one guest."""
-    arch, _, wanted = cell.partition(":")
+def guest_command(cell: str) -> list[str]:
+    """What runs the kselftests in the guest of a cell."""
+    arch, wanted, shapes = (*cell.split(":", 2), "", "")[:3]
     if arch not in COMPILER or not wanted:
         raise Failure(f"there is no cell {cell}; try: one of {' '.join(CELLS)}")
     programs = build_selftests(arch, kernel.find(arch, wanted))
-    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS),
-               "--copy", f"{programs}:/selftests", "--", "/selftests/run"]  # fmt: skip
+    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS)]
+    for name in filter(None, shapes.split("+")):
+        command += ["--shape", name]
+    return [*command, "--copy", f"{programs}:/selftests", "--", "/selftests/run"]
+
+
+def guest_tests(cell: str) -> Count:
+    """The kselftests in one guest."""
+    command = guest_command(cell)
     parser = Parser()
     pending: list[str] = []
     start = time.monotonic()

@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from guest import console, image, kernel, module, qemu
+from guest import console, image, kernel, module, qemu, shape
 from guest.cache import CHECKOUT, HOST, Failure, remove, say
 from guest.cpio import Archive
 
@@ -33,7 +33,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--kernel", default="newest",
                         help="a series, a flavour (16k, 7.2-16k, rt), a release, debug; default: newest")  # fmt: skip
     parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--memory", default="2G")
+    parser.add_argument("--memory", default="", help="such as 2G, the default")
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME", help="of the machine: " + "; ".join(
+                        f"{name}: {known.what}" for name, known in shape.SHAPES.items()))  # fmt: skip
     parser.add_argument("--append", default="", help="more words for the kernel's command line")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARG", help="one more word for QEMU")
     parser.add_argument("--icount", action="store_true", help="count instructions instead of time")
@@ -107,8 +109,11 @@ def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -
     payload(options, ko, initrd)
     disks = [userland / "root.ext4", chosen.modules]
     timeout = options.timeout or (600 if options.command else None)
-    return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, options.memory,
-                      f"{chosen.append} {options.append}".strip(), options.qemu, options.icount, timeout)  # fmt: skip
+    memory = shape.memory(options.shape, options.memory, options.arch)
+    append = " ".join(filter(None, (chosen.append, shape.append(options.shape, options.arch), options.append)))
+    words = shape.words(options.shape, options.arch, options.cpus, memory) + options.qemu
+    return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, memory,
+                      append, words, options.icount, timeout)  # fmt: skip
 
 
 def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:

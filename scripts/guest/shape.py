@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Shapes of a guest's machine: what the address spaces in it depend on, apart from
+the architecture and the kernel."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from guest.cache import Failure
+
+UNITS = {"M": 1, "G": 1024}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """More words for the kernel's command line and for QEMU."""
+
+    what: str
+    arch: str = ""
+    append: str = ""
+    memory: str = ""
+    words: Callable[[int, int], list[str]] | None = None
+
+
+def two_nodes(cpus: int, size: int) -> list[str]:
+    """Words for QEMU: two NUMA nodes, with half of the CPUs and of the memory each."""
+    # One core in a package, because no package is in two nodes.
+    found = ["-smp", f"{cpus},sockets={cpus}"]
+    half = (cpus + 1) // 2
+    for node, first, last in ((0, 0, half - 1), (1, half, cpus - 1)):
+        own = f",cpus={first}-{last}" if first <= last else ""
+        found += ["-object", f"memory-backend-ram,id=node{node},size={size // 2}M",
+                  "-numa", f"node,nodeid={node},memdev=node{node}{own}"]  # fmt: skip
+    return found
+
+
+SHAPES = {
+    "4level": Shape("4 levels of page tables, where the CPU has 5", "x86_64", "no5lvl"),
+    "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on"),
+    "nolva": Shape("48-bit addresses (47 with 16K pages), where the CPU has 52", "arm64", "arm64.nolva"),
+    "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"]),
+    "numa": Shape("two nodes with memory", words=two_nodes),
+    # With less, no gigabyte of either node has nothing in it, from the boot on.
+    "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
+}
+
+
+def find(name: str, arch: str) -> Shape:
+    """The shape of that name."""
+    fitting = [name for name, shape in SHAPES.items() if shape.arch in ("", arch)]
+    if name not in fitting:
+        raise Failure(f"there is no shape {name} for {arch}; try: one of {' '.join(fitting)}")
+    return SHAPES[name]
+
+
+def memory(names: list[str], wanted: str, arch: str) -> str:
+    """How much memory the guest gets: what was asked for, or what its shapes need."""
+    needed = [find(name, arch).memory for name in names]
+    return wanted or max(filter(None, needed), key=mebibytes, default="2G")
+
+
+def append(names: list[str], arch: str) -> str:
+    """What the shapes add to the kernel's command line."""
+    return " ".join(filter(None, (find(name, arch).append for name in names)))
+
+
+def words(names: list[str], arch: str, cpus: int, size: str) -> list[str]:
+    """What the shapes add to QEMU's command line."""
+    found = []
+    for name in names:
+        more = find(name, arch).words
+        found += more(cpus, mebibytes(size)) if more else []
+    return found
+
+
+def mebibytes(size: str) -> int:
+    """2048 of "2G"."""
+    if size[-1:] not in UNITS or not size[:-1].isdigit():
+        raise Failure(f"no size of memory: {size}; try: 2G, or 512M")
+    return int(size[:-1]) * UNITS[size[-1]]
