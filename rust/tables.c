@@ -45,6 +45,13 @@ enum { PTE, PMD, PUD, P4D, PGD };
 #define PUD_NAME(mm) (mm_pud_folded(mm) ? PGD : PUD)
 #define PMD_NAME(mm) (mm_pmd_folded(mm) ? PGD : PMD)
 
+/*
+ * Where a level is folded, the generic accessors point to the copy that they were
+ * given; the entry itself is where that was read from.
+ */
+#define unfold(p, copy, from) \
+	((void *)(p) == (void *)&(copy) ? (typeof(p))(from) : (p))
+
 /* The register that the memory types of entries are indexes of. */
 static u64 attributes(void)
 {
@@ -172,6 +179,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 		goto out;
 
 	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4dp = unfold(p4dp, pgd, pgdp);
 	if (!mm_pud_folded(mm) &&
 	    visit(p4d, P4D_NAME(mm), p4dp, p4d_index(addr), PTRS_PER_P4D))
 		goto out;
@@ -181,6 +189,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 		goto out;
 
 	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pudp = unfold(pudp, p4d, p4dp);
 	if (!mm_pmd_folded(mm) &&
 	    visit(pud, PUD_NAME(mm), pudp, pud_index(addr), PTRS_PER_PUD))
 		goto out;
@@ -190,6 +199,7 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 		goto out;
 
 	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmdp = unfold(pmdp, pud, pudp);
 	if (visit(pmd, PMD_NAME(mm), pmdp, pmd_index(addr), PTRS_PER_PMD))
 		goto out;
 	pmd = READ_ONCE(*pmdp);
