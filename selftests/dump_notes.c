@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "lib/device.h"
+#include "lib/knobs.h"
 #include "lib/pages.h"
 
 static void nothing(void *arg)
@@ -136,8 +137,7 @@ static void swapped(void *arg)
 
 TEST_F_TIMEOUT(pages, swapped_out, 60)
 {
-	if (system("{ modprobe zram && echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 &&"
-		   " swapon /dev/zram0; } >/dev/null 2>&1"))
+	if (knob_swap())
 		SKIP(return, "no swap device can be made");
 	compare_target(swapped);
 	compare_entries(self->target);
@@ -147,7 +147,7 @@ TEST_F_TIMEOUT(pages, swapped_out, 60)
 	lens_detach(self->report->pid);
 	kill(self->report->pid, SIGKILL);
 	target_end(self->target);
-	EXPECT_EQ(0, system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset"));
+	knobs_restore();
 }
 
 static void clean(void *arg)

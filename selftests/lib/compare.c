@@ -158,6 +158,9 @@ static int compare_page(const struct proc_vma *vma, uint64_t addr, uint64_t pm,
 			return differ("%lx: pagemap has swap %lu:%#lx, entries %lu:%#lx", addr,
 				      PM_SWAP_TYPE(pm), PM_SWAP_OFFSET(pm), e->type,
 				      e->offset + into);
+		if (e->has_pfn && e->pfn + into != PM_SWAP_OFFSET(pm))
+			return differ("%lx: pagemap has frame %#lx, entries %#lx", addr,
+				      PM_SWAP_OFFSET(pm), e->pfn + into);
 	} else if (e && !(is_hugetlb && lens_is_nonpresent(e))) {
 		/* Of hugetlb pages that are not present, pagemap tells nothing. */
 		return differ("%lx: entries has %016lx, pagemap nothing", addr, e->raw);

@@ -38,12 +38,35 @@ static bool parse_vma(char *line, struct proc_vma *vma)
 {
 	int at = 0;
 
+	memset(vma, 0, sizeof(*vma));
 	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu%n", &vma->start, &vma->end, vma->perm,
 		   &vma->offset, &vma->major, &vma->minor, &vma->ino, &at) != 7)
 		return false;
 	vma->name = line + at + strspn(line + at, " ");
-	vma->vm_flags = NULL;
 	return true;
+}
+
+/* A line of smaps below that of the VMA. */
+static void parse_detail(char *line, struct proc_vma *vma)
+{
+	const struct {
+		const char *name;
+		uint64_t *sum;
+	} fields[] = {
+		{ "Rss:", &vma->rss }, { "Swap:", &vma->swap }, { "KSM:", &vma->ksm },
+		{ "AnonHugePages:", &vma->huge }, { "ShmemPmdMapped:", &vma->huge },
+		{ "FilePmdMapped:", &vma->huge }, { "Shared_Hugetlb:", &vma->hugetlb },
+		{ "Private_Hugetlb:", &vma->hugetlb },
+	};
+
+	if (!strncmp(line, "VmFlags:", 8))
+		vma->vm_flags = line + 8;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		size_t len = strlen(fields[i].name);
+
+		if (!strncmp(line, fields[i].name, len))
+			*fields[i].sum += strtoull(line + len, NULL, 10);
+	}
 }
 
 int proc_vmas(pid_t pid, bool with_flags, struct proc_vmas *vmas)
@@ -60,8 +83,8 @@ int proc_vmas(pid_t pid, bool with_flags, struct proc_vmas *vmas)
 		char *line = strsep(&next, "\n");
 
 		if (isupper(*line)) {
-			if (vmas->nr && !strncmp(line, "VmFlags:", 8))
-				vmas->vma[vmas->nr - 1].vm_flags = line + 8;
+			if (vmas->nr)
+				parse_detail(line, &vmas->vma[vmas->nr - 1]);
 		} else {
 			if (vmas->nr == room) {
 				room = room * 2 + 64;

@@ -17,6 +17,8 @@ struct proc_vma {
 	char perm[5];
 	const char *name;	/* "" without one */
 	const char *vm_flags;	/* " rd wr ... ", from smaps */
+	/* From smaps, in kB; huge: what is mapped at pmd, but for hugetlb. */
+	uint64_t rss, swap, huge, hugetlb, ksm;
 };
 
 struct proc_vmas {
@@ -38,8 +40,10 @@ bool proc_has_flag(const struct proc_vma *vma, const char *code);
 #define PM_SWAP_TYPE(e)	((e) & 0x1f)
 #define PM_SWAP_OFFSET(e) (((e) & PM_FRAME) >> 5)
 #define PM_SOFT_DIRTY	(1UL << 55)
+#define PM_EXCLUSIVE	(1UL << 56)
 #define PM_UFFD_WP	(1UL << 57)
 #define PM_GUARD	(1UL << 58)
+#define PM_FILE		(1UL << 61)
 #define PM_SWAP		(1UL << 62)
 #define PM_PRESENT	(1UL << 63)
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What all of the system shares and a test has to change. Each change is undone by
+ * knobs_restore(), in the same process, the last one first.
+ */
+#ifndef MMLENS_SELFTESTS_KNOBS_H
+#define MMLENS_SELFTESTS_KNOBS_H
+
+#include <stdbool.h>
+
+/* Writes to a file of sysfs, /proc/sys or debugfs. 0 or a negative errno. */
+int knob_set(const char *path, const char *text);
+/* At least @nr free huge pages of that size in the pool; a negative errno if that cannot be. */
+int knob_huge_pages(long kib, long nr);
+/* A swap device in memory. 0 or a negative errno. */
+int knob_swap(void);
+void knobs_restore(void);
+
+#endif
