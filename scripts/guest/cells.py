@@ -27,6 +27,11 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte", "arm64:7.2", "arm64:7.2-16k", "arm64:1
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy.
 JOBS = 2
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
+# For programs of 32 bits.
+COMPILER32 = {
+    "x86_64": "x86_64-linux-gnu-gcc-14 -m32",
+    "arm64": "clang-19 --target=arm-linux-gnueabi -march=armv7-a -fuse-ld=lld-19",
+}
 # Under emulation, and with every checker on, the slowest cell takes minutes.
 CELL_SECONDS = 1200
 
@@ -162,7 +167,7 @@ def guest_tests(cell: str) -> Count:
 def build_selftests(arch: str, chosen: kernel.Kernel) -> Path:
     """The selftests for one architecture, built against a kernel's own source."""
     source = chosen.source()
-    parts: list[str | bytes] = [arch, str(source)]
+    parts: list[str | bytes] = [arch, str(source), COMPILER[arch], COMPILER32[arch]]
     for folder in ("selftests", "samples", "rust/uapi"):
         for path in sorted((CHECKOUT / folder).rglob("*")):
             if path.is_file():
@@ -171,7 +176,7 @@ def build_selftests(arch: str, chosen: kernel.Kernel) -> Path:
     def build(output: Path) -> None:
         output.mkdir()
         run("building the selftests", "make", "-C", CHECKOUT / "selftests", f"-j{os.cpu_count()}", f"ARCH={arch}",
-            f"CC={COMPILER[arch]}", f"KSRC={source}", f"OUTPUT={output}")  # fmt: skip
+            f"CC={COMPILER[arch]}", f"CC32={COMPILER32[arch]}", f"KSRC={source}", f"OUTPUT={output}")  # fmt: skip
 
     return make(CACHE / "selftests" / digest(*parts), f"selftests for {arch}", build)
 
