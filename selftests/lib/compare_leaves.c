@@ -20,7 +20,8 @@ static bool is_kind_of_page(const char *kind, uint64_t flags)
 		uint64_t with, without;
 	} kinds[] = {
 #define BIT(n) (1ULL << KPF_##n)
-		{ "device", BIT(NOPAGE), 0 },
+		/* Without a struct page; between the places that have some, 0. */
+		{ "device", 0, ~BIT(NOPAGE) },
 		{ "zero", BIT(ZERO_PAGE), 0 },
 		{ "anon", BIT(ANON), BIT(KSM) | BIT(ZERO_PAGE) | BIT(HUGE) },
 		{ "ksm", BIT(KSM), 0 },
