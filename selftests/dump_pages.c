@@ -153,7 +153,7 @@ static void transparent_huge(void *arg)
 	madvise(report->map[8], huge, MADV_COLLAPSE);
 }
 
-TEST_F(pages, transparent_huge)
+TEST_F_TIMEOUT(pages, transparent_huge, 300)
 {
 	int huge = 0;
 
