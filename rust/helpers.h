@@ -2,7 +2,8 @@
 /*
  * What Rust calls in C: declarations only, so that bindgen can read them
  * without the kernel's headers. helpers.c has the one-call wrappers of inline
- * functions and macros, tables.c the look at the page tables.
+ * functions and macros, tables.c the look at the page tables, machine.c what is
+ * the same for all processes.
  */
 #ifndef MMLENS_HELPERS_H
 #define MMLENS_HELPERS_H
@@ -111,5 +112,51 @@ enum mmlens_page {
 };
 
 __u8 mmlens_page_kind(unsigned long pfn);
+
+/* machine.c */
+
+#define MMLENS_MAX_REGIONS	24
+#define MMLENS_MAX_OFFSETS	8
+#define MMLENS_MAX_REGISTERS	16
+
+/* A region of the kernel's address space. The strings are constants. */
+struct mmlens_region {
+	const char *name;
+	const char *what;
+	__u64 start;
+	__u64 last;			/* inclusive; 0: not known, @what says why */
+};
+
+/* A number that was chosen at boot. */
+struct mmlens_offset {
+	const char *name;
+	const char *what;		/* or NULL */
+	__u64 value;
+	bool relative;			/* a signed distance */
+};
+
+/* What can be said of the place of the kernel image. */
+struct mmlens_image {
+	__u64 inside;			/* an address in its text */
+	__u64 floor;			/* it lies in here: */
+	__u64 ceiling;			/* exclusive */
+	__u64 linked;			/* address that _text was linked to */
+	__u64 head;			/* bytes from _text to _stext */
+	__u64 physical;			/* physical minus virtual address */
+	bool complete;			/* all of it has symbols, not only the text */
+};
+
+struct mmlens_register {
+	const char *name;
+	__u64 value;
+	bool known;			/* it could be read */
+};
+
+void mmlens_read_image(struct mmlens_image *image);
+/* These fill in up to @max and return how many. */
+unsigned int mmlens_read_offsets(struct mmlens_offset *offsets, unsigned int max);
+unsigned int mmlens_read_regions(struct mmlens_region *regions, unsigned int max);
+unsigned int mmlens_read_registers(struct mmlens_register *registers, unsigned int max,
+				   unsigned int *cpu);
 
 #endif /* MMLENS_HELPERS_H */

@@ -6,6 +6,7 @@
 
 mod mm;
 mod pagetable;
+mod system;
 mod target;
 mod user_pgd;
 mod vmas;
@@ -37,6 +38,7 @@ use kernel::{
         Mutex, //
     },
 };
+use system::Kernel;
 use target::Target;
 
 /// The most processes that can be attached at a time.
@@ -59,6 +61,7 @@ struct Lens {
     #[pin]
     targets: Mutex<KVec<Files<Target>>>,
     _self: Files<Target>,
+    _kernel: Files<Kernel>,
     dir: Arc<Dir>,
 }
 
@@ -83,11 +86,13 @@ impl Inspector {
     pub(crate) fn new() -> Result<Self> {
         let dir = Dir::new(c"mmlens", None)?;
         let this = folder(c"self", &dir, Target::Current)?;
+        let kernel = system::folder(&dir)?;
         let top = dir.clone();
         let lens = Arc::pin_init(
             pin_init!(Lens {
                 targets <- new_mutex!(KVec::new(), "mmlens_targets"),
                 _self: this,
+                _kernel: kernel,
                 dir: top,
             }),
             GFP_KERNEL,

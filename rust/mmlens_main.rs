@@ -9,7 +9,7 @@
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
 //! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
-//! - glue (`vm`, `mm`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
+//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
 //!   `unsafe`;
 //! - logic (`buffer`, `device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
 
@@ -25,6 +25,7 @@ mod device;
 mod ffi;
 mod inspect;
 mod ioctl;
+mod machine;
 mod mapping;
 mod mm;
 #[allow(unreachable_pub)] // Public in the host crate.

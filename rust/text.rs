@@ -6,6 +6,8 @@
 
 pub mod auxv;
 pub mod mm_flags;
+pub mod regions;
+pub mod registers;
 pub mod vma_flags;
 
 use core::fmt;

@@ -11,7 +11,7 @@
 #include "lib/util.h"
 
 static const char *const readable[] = { "targets", "self/mm", "self/vmas", "self/pagetable",
-					"self/entries" };
+					"self/entries", "kernel/layout", "kernel/registers" };
 static const char *const writable[] = { "attach", "detach" };
 
 /* What opening a file of the folder says: 0 or an errno. */
@@ -48,6 +48,8 @@ TEST(modes_and_owners)
 		{ LENS "/targets", S_IFREG | 0400 }, { LENS "/self/mm", S_IFREG | 0400 },
 		{ LENS "/self/vmas", S_IFREG | 0400 }, { LENS "/self/pagetable", S_IFREG | 0400 },
 		{ LENS "/self/entries", S_IFREG | 0400 },
+		{ LENS "/kernel/layout", S_IFREG | 0400 },
+		{ LENS "/kernel/registers", S_IFREG | 0400 },
 	};
 	struct stat st;
 

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's regions and registers.
+
+use mmlens_core::text::{
+    regions::{picture, About, Conflict, Line, Region, Signed},
+    registers::{aarch64, write_register, x86_64, Register, Values},
+};
+use proptest::prelude::*;
+use std::convert::Infallible;
+
+fn region(start: u64, last: u64, name: &str) -> Region<'_> {
+    Region {
+        start,
+        last: Some(last),
+        name,
+        what: "words",
+    }
+}
+
+fn lines<'a>(regions: &[Region<'a>]) -> (Vec<Line<'a>>, Vec<Conflict<'a>>) {
+    let (mut lines, mut conflicts) = (Vec::new(), Vec::new());
+    let Ok(()) = picture(
+        regions,
+        |line| {
+            lines.push(line);
+            Ok::<(), Infallible>(())
+        },
+        |conflict| {
+            conflicts.push(conflict);
+            Ok(())
+        },
+    );
+    (lines, conflicts)
+}
+
+fn text(regions: &[Region<'_>]) -> String {
+    let (lines, conflicts) = lines(regions);
+    assert_eq!(conflicts, []);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_picture_has_gaps_and_parts() {
+    let regions = [
+        region(0xffff_ffff_8000_0000, 0xffff_ffff_bfff_ffff, "kernel-map"),
+        region(0, 0x7fff_ffff_efff, "user"),
+        region(0xffff_ffff_8100_0000, 0xffff_ffff_82ff_ffff, "image"),
+        region(0xffff_ffff_c000_0000, 0xffff_ffff_feff_ffff, "modules"),
+    ];
+    assert_eq!(
+        text(&regions),
+        "0000000000000000-00007ffffffff000  ~127.9T user            words\n\
+         00007ffffffff000-ffffffff80000000   ~15.9E gap\n\
+         ffffffff80000000-ffffffffc0000000       1G kernel-map      words\n\
+         ffffffff81000000-ffffffff83000000      32M   image           words\n\
+         ffffffffc0000000-ffffffffff000000    1008M modules         words\n\
+         ffffffffff000000-0000000000000000      16M gap\n"
+    );
+}
+
+#[test]
+fn regions_that_overlap_are_told() {
+    let regions = [region(0x1000, 0x2fff, "a"), region(0x2000, 0x3fff, "b")];
+    assert_eq!(lines(&regions).1, [Conflict("a", "b")]);
+    assert_eq!(lines(&regions).1[0].to_string(), "a and b overlap");
+    let backwards = [region(0x2000, 0x1fff, "a")];
+    assert_eq!(lines(&backwards).1, [Conflict("a", "a")]);
+    assert_eq!(lines(&backwards).0, [Line::Gap(0, u64::MAX)]);
+}
+
+#[test]
+fn an_end_that_is_not_known_is_said_and_makes_no_gap() {
+    let regions = [
+        Region {
+            last: None,
+            ..region(0x1000, 0, "a")
+        },
+        region(0x3000, u64::MAX, "b"),
+    ];
+    assert_eq!(
+        text(&regions),
+        "0000000000000000-0000000000001000       4K gap\n\
+         0000000000001000-?                       - a               words\n\
+         0000000000003000-0000000000000000   ~15.9E b               words\n"
+    );
+}
+
+#[test]
+fn long_sizes_are_rounded_down() {
+    let about = |bytes| format!("{:>8}", About(bytes));
+    assert_eq!(about(0), "      0B");
+    assert_eq!(about(4096), "      4K");
+    assert_eq!(about(64 << 40), "     64T");
+    assert_eq!(about((64 << 40) - 4096), "  ~63.9T");
+    assert_eq!(about(1 << 63), "      8E");
+    assert_eq!(about(u64::MAX), "  ~15.9E");
+    assert_eq!(about(100_001), "  ~97.6K");
+    assert_eq!(format!("{}", About((1 << 50) + 1)), "~1.0P");
+    assert_eq!(Signed(0).to_string(), "+0x0");
+    assert_eq!(Signed(0u64.wrapping_sub(0x2000)).to_string(), "-0x2000");
+}
+
+proptest! {
+    /// Whatever the regions, the lines that are not parts have every address once.
+    #[test]
+    fn pictures_are_complete(mut edges in proptest::collection::btree_set(1u64.., 0..20)) {
+        edges.insert(u64::MAX);
+        let mut start = 0;
+        let mut regions = Vec::new();
+        for (i, &edge) in edges.iter().enumerate() {
+            if i % 3 != 1 {
+                regions.push(region(start, edge, "region"));
+                regions.push(region(start + (edge - start) / 2, edge, "part"));
+            }
+            let Some(behind) = edge.checked_add(1) else { break };
+            start = behind;
+        }
+        regions.reverse();
+        let (lines, conflicts) = lines(&regions);
+        prop_assert_eq!(conflicts, []);
+        let mut next = Some(0);
+        for line in lines {
+            match line {
+                Line::Gap(start, last) => {
+                    prop_assert_eq!(next, Some(start));
+                    next = last.checked_add(1);
+                }
+                Line::Region(r) => {
+                    prop_assert_eq!(next, Some(r.start));
+                    next = r.last.and_then(|l| l.checked_add(1));
+                }
+                Line::Part(_) => {}
+            }
+        }
+        prop_assert_eq!(next, None);
+    }
+}
+
+fn show(table: &[Register], values: &[(&str, u64)]) -> String {
+    let values: Vec<_> = values.iter().map(|&(n, v)| (n, Some(v))).collect();
+    let mut out = String::new();
+    write_register(&mut out, table, &Values(&values), 0).unwrap();
+    out
+}
+
+/// By hand, after the manuals.
+#[test]
+fn x86_64_registers() {
+    let show = |values: &[_]| show(x86_64::REGISTERS, values);
+    assert_eq!(
+        show(&[("CR0", 0x8005_0033)]),
+        "CR0: 0x0000000080050033 PE MP ET NE WP AM PG\n"
+    );
+    assert_eq!(
+        show(&[("CR3", 0x60_0000_1234_5801), ("CR4", 1 << 17)]),
+        "CR3: 0x0060000012345801 root=0x12345000 PCID=2049 other=0x60000000000000\n"
+    );
+    assert_eq!(
+        show(&[("CR3", 0x2000_0000_1234_5018), ("CR4", 0)]),
+        "CR3: 0x2000000012345018 root=0x12345000 PWT PCD LAM_U57\n"
+    );
+    assert_eq!(
+        show(&[("CR4", 1 << 12 | 1 << 20 | 1 << 40)]),
+        "CR4: 0x0000010000101000 LA57 SMEP other=0x10000000000\n"
+    );
+    assert_eq!(
+        show(&[("PAT", 0x0407_0506_0007_0106)]),
+        "PAT: 0x0407050600070106 0=WB 1=WC 2=UC- 3=UC 4=WB 5=WP 6=UC- 7=WT\n"
+    );
+    assert_eq!(
+        show(&[("MTRRdefType", 0xc06)]),
+        "MTRRdefType: 0x0000000000000c06 type=WB FE E\n"
+    );
+}
+
+/// By hand, after the manual.
+#[test]
+fn aarch64_registers() {
+    let show = |values: &[_]| show(aarch64::REGISTERS, values);
+    assert_eq!(
+        show(&[("CurrentEL", 8)]),
+        "CurrentEL: 0x0000000000000008 EL=2(VHE)\n"
+    );
+    let t0sz16_t1sz16_4k = 16 | 16 << 16 | 0b10 << 30 | 1 << 22;
+    assert_eq!(
+        show(&[("TCR_EL1", t0sz16_t1sz16_4k | 5 << 32 | 1 << 36 | 1 << 40)]),
+        "TCR_EL1: 0x0000011580500010".to_string()
+            + " T0SZ=16(48-bit) IRGN0=NC ORGN0=NC SH0=none TG0=4K T1SZ=16(48-bit) A1=TTBR1 \
+               IRGN1=NC ORGN1=NC SH1=none TG1=4K IPS=48-bit AS=16-bit HD\n"
+    );
+    // 48-bit physical addresses: the low bits are address; 52-bit ones: the high bits.
+    let ttbr = 0x0076_0000_428f_9045;
+    assert_eq!(
+        show(&[("TTBR1_EL1", ttbr), ("TCR_EL1", 5 << 32)]),
+        "TTBR1_EL1: 0x00760000428f9045 root=0x428f9044 ASID=118 CnP\n"
+    );
+    assert_eq!(
+        show(&[("TTBR1_EL1", ttbr), ("TCR_EL1", 6 << 32)]),
+        "TTBR1_EL1: 0x00760000428f9045 root=0x10000428f9040 ASID=118 CnP\n"
+    );
+    assert_eq!(
+        show(&[("MAIR_EL1", 0x4_0044_ffff)]),
+        "MAIR_EL1: 0x000000040044ffff 0=WB 1=WB 2=NC 3=nGnRnE \
+         4=nGnRE 5=nGnRnE 6=nGnRnE 7=nGnRnE\n"
+    );
+    let mmfr0 = show(&[("ID_AA64MMFR0_EL1", 0xf120_0126)]);
+    assert!(mmfr0.contains(" PARange=52-bit ASIDBits=16 BigEnd=yes "));
+    assert!(mmfr0.contains(" TGran16=52-bit TGran64=52-bit TGran4=no "));
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let mut out = String::new();
+    write_register(&mut out, x86_64::REGISTERS, &Values(&[("EFER", None)]), 0).unwrap();
+    assert_eq!(
+        out,
+        "EFER: not known: the processor, or its hypervisor, refuses to tell\n"
+    );
+}
+
+/// Every bit of every register changes something behind the raw value.
+#[test]
+fn no_bit_is_dropped() {
+    const X86_64: [&str; 6] = ["CR0", "CR3", "CR4", "EFER", "PAT", "MTRRdefType"];
+    const AARCH64: [&str; 10] = [
+        "CurrentEL",
+        "SCTLR_EL1",
+        "TCR_EL1",
+        "TTBR0_EL1",
+        "TTBR1_EL1",
+        "MAIR_EL1",
+        "ID_AA64MMFR0_EL1",
+        "ID_AA64MMFR1_EL1",
+        "ID_AA64MMFR2_EL1",
+        "ID_AA64MMFR3_EL1",
+    ];
+    let decoded = |table, name: &'static str, value| {
+        let line = show(table, &[(name, value)]);
+        let behind = line.split_once("0x").unwrap().1[16..].to_string();
+        behind
+    };
+    for (table, names) in [
+        (x86_64::REGISTERS, &X86_64[..]),
+        (aarch64::REGISTERS, &AARCH64[..]),
+    ] {
+        for name in names {
+            for bit in 0..64 {
+                let (none, one) = (decoded(table, name, 0), decoded(table, name, 1 << bit));
+                assert_ne!(none, one, "{name} bit {bit}");
+            }
+        }
+    }
+}
