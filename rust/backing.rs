@@ -4,6 +4,13 @@
 //!
 //! C header: [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h)
 
+mod areas;
+
+pub(crate) use areas::{
+    init,
+    Areas, //
+};
+
 use crate::{
     ffi,
     vm::fault::PageRef, //
@@ -45,11 +52,20 @@ impl Vmalloc {
         let bytes = pages.checked_mul(PAGE_SIZE).ok_or(ENOMEM)?;
         // SAFETY: Any size but 0 may be asked for.
         let address = unsafe { ffi::mmlens_vzalloc_account(bytes) };
+        let address = NonNull::new(address).ok_or(ENOMEM)?;
+        let first = address.addr().get();
+        if let Err(error) = areas::add(first as u64, (first + (bytes - 1)) as u64) {
+            // SAFETY: Just allocated, and not yet handed out.
+            unsafe { ffi::mmlens_vfree(address.as_ptr()) };
+            return Err(error);
+        }
         // INVARIANT: Just allocated.
-        Ok(Self {
-            address: NonNull::new(address).ok_or(ENOMEM)?,
-            pages,
-        })
+        Ok(Self { address, pages })
+    }
+
+    /// Its last address.
+    fn last(&self) -> u64 {
+        (self.address.addr().get() + (self.pages * PAGE_SIZE - 1)) as u64
     }
 
     /// How many pages there are.
@@ -76,6 +92,7 @@ impl Vmalloc {
 
 impl Drop for Vmalloc {
     fn drop(&mut self) {
+        areas::remove(self.last());
         // SAFETY: Ours to free, by the type invariants.
         unsafe { ffi::mmlens_vfree(self.address.as_ptr()) };
     }

@@ -29,3 +29,15 @@ pub(crate) fn max_buffer_mib() -> u32 {
 pub(crate) fn max_buffer_mib() -> u32 {
     crate::module_parameters::max_buffer_mib.value()
 }
+
+/// The module parameter `kernel_walk`. It would be a `bool` if 7.2 had those.
+#[cfg(not(kernel_7_3))]
+pub(crate) fn kernel_walk() -> bool {
+    *crate::module_parameters::kernel_walk.value() != 0
+}
+
+/// The module parameter `kernel_walk`. It would be a `bool` if 7.2 had those.
+#[cfg(kernel_7_3)]
+pub(crate) fn kernel_walk() -> bool {
+    crate::module_parameters::kernel_walk.value() != 0
+}

@@ -4,6 +4,7 @@
  * No policy: what a wrapper needs is what the function it calls needs.
  */
 #include <linux/io.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pid.h>
@@ -108,6 +109,21 @@ int mmlens_mmap_read_lock_killable(struct mm_struct *mm)
 struct task_struct *mmlens_next_thread(struct task_struct *task)
 {
 	return __next_thread(task);
+}
+
+bool mmlens_page_is_usable(const struct page *page)
+{
+	return !PageOffline(page) && !PageHWPoison(page);
+}
+
+struct page *mmlens_pfn_to_online_page(unsigned long pfn)
+{
+	return pfn_to_online_page(pfn);
+}
+
+const void *mmlens_phys_to_virt(__u64 address)
+{
+	return phys_to_virt(address);
 }
 
 void mmlens_put_page(struct page *page)

@@ -37,6 +37,9 @@ bool mmlens_mmap_lock_is_contended(struct mm_struct *mm);
 bool mmlens_mmap_lock_is_locked(struct mm_struct *mm);
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm);
 struct task_struct *mmlens_next_thread(struct task_struct *task);
+bool mmlens_page_is_usable(const struct page *page);
+struct page *mmlens_pfn_to_online_page(unsigned long pfn);
+const void *mmlens_phys_to_virt(__u64 address);
 void mmlens_put_page(struct page *page);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
@@ -152,7 +155,14 @@ struct mmlens_register {
 	bool known;			/* it could be read */
 };
 
+/* The tables that translate kernel addresses. */
+struct mmlens_kernel_root {
+	__u64 root;			/* physical address of the top one */
+	__u64 address_bits;		/* of a virtual address */
+};
+
 void mmlens_read_image(struct mmlens_image *image);
+void mmlens_read_kernel_root(struct mmlens_kernel_root *root);
 /* These fill in up to @max and return how many. */
 unsigned int mmlens_read_offsets(struct mmlens_offset *offsets, unsigned int max);
 unsigned int mmlens_read_regions(struct mmlens_region *regions, unsigned int max);

@@ -32,6 +32,9 @@
 	  .start = (__u64)(first), .last = (__u64)(end) }
 #define OFFSET(offset, number, meaning)					\
 	{ .name = (offset), .what = (meaning), .value = (__u64)(number) }
+/* Of either sign: that place need not be in memory. */
+#define DISTANCE(offset, number, meaning)				\
+	{ .name = (offset), .what = (meaning), .relative = true, .value = (__u64)(number) }
 /* Of a base that is chosen at boot, from the one without randomisation. */
 #define MOVED(offset, base, l4, l5)					\
 	{ .name = (offset), .what = #base " from its default", .relative = true,	\
@@ -130,7 +133,7 @@ unsigned int mmlens_read_offsets(struct mmlens_offset *offsets, unsigned int max
 		      __PAGE_OFFSET_BASE_L5),
 		MOVED("kaslr_vmalloc", vmalloc_base, __VMALLOC_BASE_L4, __VMALLOC_BASE_L5),
 		MOVED("kaslr_vmemmap", vmemmap_base, __VMEMMAP_BASE_L4, __VMEMMAP_BASE_L5),
-		OFFSET("phys_base", phys_base, "physical address of __START_KERNEL_map"),
+		DISTANCE("phys_base", phys_base, "physical address of __START_KERNEL_map"),
 	};
 	unsigned int nr = min_t(unsigned int, max, ARRAY_SIZE(table));
 
@@ -181,6 +184,15 @@ unsigned int mmlens_read_registers(struct mmlens_register *registers, unsigned i
 	return nr;
 }
 
+void mmlens_read_kernel_root(struct mmlens_kernel_root *root)
+{
+	/* The kernel's half is the same in the tables of all processes. */
+	*root = (struct mmlens_kernel_root) {
+		.root = read_cr3_pa(),
+		.address_bits = __VIRTUAL_MASK_SHIFT + 1,
+	};
+}
+
 #endif /* CONFIG_X86_64 */
 
 #ifdef CONFIG_ARM64
@@ -217,8 +229,8 @@ unsigned int mmlens_read_offsets(struct mmlens_offset *offsets, unsigned int max
 		OFFSET("address_bits", vabits_actual, NULL),
 		OFFSET("kimage_voffset", kimage_voffset,
 		       "virtual minus physical address of the image"),
-		OFFSET("memstart_addr", memstart_addr,
-		       "physical address that PAGE_OFFSET stands for"),
+		DISTANCE("memstart_addr", memstart_addr,
+			 "physical address that PAGE_OFFSET stands for"),
 		OFFSET("linear_voffset", PAGE_OFFSET - memstart_addr,
 		       "virtual minus physical address in the linear map"),
 	};
@@ -269,6 +281,21 @@ unsigned int mmlens_read_registers(struct mmlens_register *registers, unsigned i
 	}
 	preempt_enable();
 	return nr;
+}
+
+void mmlens_read_kernel_root(struct mmlens_kernel_root *root)
+{
+	u64 ttbr = read_sysreg(ttbr1_el1);
+
+	*root = (struct mmlens_kernel_root) {
+#ifdef CONFIG_ARM64_PA_BITS_52
+		/* phys_to_ttbr() */
+		.root = (ttbr & GENMASK_ULL(47, 6)) | (ttbr & GENMASK_ULL(5, 2)) << 46,
+#else
+		.root = ttbr & GENMASK_ULL(47, 1),
+#endif
+		.address_bits = vabits_actual,
+	};
 }
 
 #endif /* CONFIG_ARM64 */

@@ -4,6 +4,8 @@
 //!
 //! `machine.c` has the tables.
 
+pub(crate) mod own;
+
 use crate::{
     ffi,
     text::{

@@ -54,6 +54,10 @@ module! {
             default: 256,
             description: "Largest buffer of an open /dev/mmlens, in MiB",
         },
+        kernel_walk: u8 {
+            default: 0,
+            description: "1: show all page tables of the kernel, which no lock protects",
+        },
     },
 }
 
@@ -69,6 +73,7 @@ struct Mmlens {
 
 impl kernel::InPlaceModule for Mmlens {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        backing::init();
         try_pin_init!(Self {
             _inspector: inspector(),
             // The last step that can fail.

@@ -13,6 +13,9 @@ pub mod bits;
 pub mod coalesce;
 pub mod entry;
 pub mod format;
+// The format of the other architecture, again.
+#[allow(dead_code)]
+pub mod kernel;
 pub mod level;
 pub mod memory;
 pub mod page;

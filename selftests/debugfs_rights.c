@@ -11,7 +11,8 @@
 #include "lib/util.h"
 
 static const char *const readable[] = { "targets", "self/mm", "self/vmas", "self/pagetable",
-					"self/entries", "kernel/layout", "kernel/registers" };
+					"self/entries", "kernel/layout", "kernel/registers",
+					"kernel/own" };
 static const char *const writable[] = { "attach", "detach" };
 
 /* What opening a file of the folder says: 0 or an errno. */
@@ -50,6 +51,7 @@ TEST(modes_and_owners)
 		{ LENS "/self/entries", S_IFREG | 0400 },
 		{ LENS "/kernel/layout", S_IFREG | 0400 },
 		{ LENS "/kernel/registers", S_IFREG | 0400 },
+		{ LENS "/kernel/own", S_IFREG | 0400 },
 	};
 	struct stat st;
 

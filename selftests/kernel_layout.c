@@ -4,10 +4,9 @@
 #include <fcntl.h>
 
 #include "kselftest_harness.h"
+#include "lib/kernel.h"
 #include "lib/lens.h"
 #include "lib/util.h"
-
-#define MAX_REGIONS 48
 
 #ifdef __x86_64__
 #define DIRECT_MAP "direct-map"
@@ -15,77 +14,20 @@
 #define DIRECT_MAP "linear-map"
 #endif
 
-struct region {
-	uint64_t start, last;
-	bool part;
-	char name[24];
-};
-
-struct picture {
-	char *text;
-	struct region region[MAX_REGIONS];
-	size_t nr;
-};
-
 FIXTURE(layout)
 {
-	struct picture all;
+	struct kernel_text all;
 };
 
 FIXTURE_SETUP(layout)
 {
-	char *line, *rest;
-
-	self->all.text = read_file(LENS "/kernel/layout", NULL);
-	ASSERT_NE(NULL, self->all.text);
-	rest = strdup(self->all.text);
-	ASSERT_NE(NULL, rest);
-	while ((line = strsep(&rest, "\n"))) {
-		struct region *r = &self->all.region[self->all.nr];
-		uint64_t end;
-		char size[24];
-		int name = 0;
-
-		/* start-end size name: two spaces more before the name of a part. */
-		if (strlen(line) < 33 || line[16] != '-')
-			continue;
-		ASSERT_GT(MAX_REGIONS, self->all.nr);
-		ASSERT_EQ(3, sscanf(line, "%16lx-%16lx %23s %n", &r->start, &end, size, &name))
-			TH_LOG("%s", line);
-		ASSERT_EQ(1, sscanf(line + name, "%23s", r->name)) TH_LOG("%s", line);
-		r->part = strstr(line, size)[strlen(size) + 1] == ' ';
-		r->last = end - 1;
-		self->all.nr++;
-	}
-	ASSERT_LT(5, self->all.nr);
+	ASSERT_EQ(0, kernel_layout(&self->all));
+	ASSERT_LT(5, self->all.nr_regions);
 }
 
 FIXTURE_TEARDOWN(layout)
 {
-	free(self->all.text);
-}
-
-static const struct region *find(const struct picture *all, const char *name)
-{
-	for (size_t i = 0; i < all->nr; i++) {
-		if (!strcmp(all->region[i].name, name))
-			return &all->region[i];
-	}
-	return NULL;
-}
-
-/* What a line "name: [+-]0x... " says, as a number modulo 2^64. */
-static uint64_t number(const struct picture *all, const char *name)
-{
-	char pattern[40];
-	const char *line;
-
-	snprintf(pattern, sizeof(pattern), "%s: ", name);
-	line = strstr(all->text, pattern);
-	if (!line || (line != all->text && line[-1] != '\n'))
-		return ~0UL;
-	line += strlen(pattern);
-	return *line == '-' ? -strtoull(line + 1, NULL, 0) : strtoull(line, NULL, 0);
+	kernel_free(&self->all);
 }
 
 /* The address of a symbol of the kernel, or 0. */
@@ -110,11 +52,11 @@ static uint64_t symbol(const char *name)
 /* The picture is of all addresses, and no two regions have the same ones. */
 TEST_F(layout, covers_everything_once)
 {
-	const struct region *whole = NULL;
+	const struct kernel_region *whole = NULL;
 	uint64_t next = 0;
 
-	for (size_t i = 0; i < self->all.nr; i++) {
-		const struct region *r = &self->all.region[i];
+	for (size_t i = 0; i < self->all.nr_regions; i++) {
+		const struct kernel_region *r = &self->all.region[i];
 
 		EXPECT_LE(r->start, r->last) TH_LOG("%s", r->name);
 		if (r->part) {
@@ -133,7 +75,7 @@ TEST_F(layout, covers_everything_once)
 
 TEST_F(layout, the_image_is_where_kallsyms_has_it)
 {
-	const struct region *image = find(&self->all, "image");
+	const struct kernel_region *image = kernel_find(&self->all, "image");
 
 	ASSERT_NE(NULL, image);
 	EXPECT_TRUE(image->part);
@@ -149,14 +91,15 @@ TEST_F(layout, the_image_is_where_iomem_has_it)
 	ASSERT_NE(NULL, line);
 	while (line > iomem && line[-1] != '\n')
 		line--;
-	EXPECT_EQ(strtoull(line, NULL, 16), number(&self->all, "image_phys"));
+	EXPECT_EQ(strtoull(line, NULL, 16), kernel_number(&self->all, "image_phys"));
 	free(iomem);
 }
 
 TEST_F(layout, this_module_is_among_the_modules)
 {
 	char *text = read_file("/proc/modules", NULL);
-	const struct region *modules = find(&self->all, "modules"), *vmalloc = find(&self->all, "vmalloc");
+	const struct kernel_region *modules = kernel_find(&self->all, "modules");
+	const struct kernel_region *vmalloc = kernel_find(&self->all, "vmalloc");
 	const char *line = text ? strstr(text, "mmlens ") : NULL;
 	uint64_t address;
 
@@ -167,15 +110,17 @@ TEST_F(layout, this_module_is_among_the_modules)
 	/* arm64 puts modules near the image, which is in the vmalloc area, when it can. */
 	EXPECT_TRUE((modules->start <= address && address <= modules->last) ||
 		    (vmalloc->start <= address && address <= vmalloc->last && sizeof(long) == 8 &&
-		     find(&self->all, "linear-map")));
+		     kernel_find(&self->all, "linear-map")));
 	free(text);
 }
 
 /* Segments of /proc/kcore are the regions, or what is used of them. */
 TEST_F(layout, kcore_agrees)
 {
-	const struct region *direct = find(&self->all, DIRECT_MAP), *vmemmap = find(&self->all, "vmemmap");
-	const struct region *ram = find(&self->all, "ram"), *image = find(&self->all, "image");
+	const struct kernel_region *direct = kernel_find(&self->all, DIRECT_MAP);
+	const struct kernel_region *vmemmap = kernel_find(&self->all, "vmemmap");
+	const struct kernel_region *ram = kernel_find(&self->all, "ram");
+	const struct kernel_region *image = kernel_find(&self->all, "image");
 	int fd = open("/proc/kcore", O_RDONLY);
 	unsigned int exact = 0, nr_ram = 0;
 	uint64_t highest = 0;
@@ -198,8 +143,8 @@ TEST_F(layout, kcore_agrees)
 		if (p.p_type != PT_LOAD)
 			continue;
 		last = p.p_vaddr + p.p_memsz - 1;
-		for (size_t j = 0; j < self->all.nr; j++) {
-			const struct region *r = &self->all.region[j];
+		for (size_t j = 0; j < self->all.nr_regions; j++) {
+			const struct kernel_region *r = &self->all.region[j];
 
 			/* x86_64's VMALLOC_END is the last byte, which kcore leaves out. */
 			if (r->start == p.p_vaddr && (r->last == last || r->last == last + 1)) {
@@ -214,7 +159,8 @@ TEST_F(layout, kcore_agrees)
 #ifdef __x86_64__
 			EXPECT_EQ(direct->start, p.p_vaddr - p.p_paddr);
 #else
-			EXPECT_EQ(number(&self->all, "linear_voffset"), p.p_vaddr - p.p_paddr);
+			EXPECT_EQ(kernel_number(&self->all, "linear_voffset"),
+				  p.p_vaddr - p.p_paddr);
 #endif
 			if (last > highest)
 				highest = last;
@@ -236,7 +182,7 @@ TEST_F(layout, kcore_agrees)
 /* Documentation/arch/x86/x86_64/mm.rst has the places without randomisation. */
 TEST_F(layout, offsets_are_from_the_documented_places)
 {
-	bool five = number(&self->all, "address_bits") == 57;
+	bool five = kernel_number(&self->all, "address_bits") == 57;
 	char *cpuinfo = read_file("/proc/cpuinfo", NULL);
 	const struct { const char *offset, *region; uint64_t place; } of[] = {
 		{ "kaslr_direct_map", "direct-map",
@@ -249,10 +195,10 @@ TEST_F(layout, offsets_are_from_the_documented_places)
 	ASSERT_NE(NULL, cpuinfo);
 	EXPECT_EQ(five, !!strstr(cpuinfo, " la57"));
 	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
-		const struct region *r = find(&self->all, of[i].region);
+		const struct kernel_region *r = kernel_find(&self->all, of[i].region);
 
 		ASSERT_NE(NULL, r);
-		EXPECT_EQ(r->start - of[i].place, number(&self->all, of[i].offset))
+		EXPECT_EQ(r->start - of[i].place, kernel_number(&self->all, of[i].offset))
 			TH_LOG("%s", r->name);
 	}
 	free(cpuinfo);
@@ -266,24 +212,24 @@ TEST_F(layout, regions_without_randomisation_are_the_documented_ones)
 		{ "efi", 0xffffffef00000000, 0xffffffff00000000, true },
 		{ "vsyscall", 0xffffffffff600000, 0xffffffffff601000, true },
 	};
-	bool five = number(&self->all, "address_bits") == 57;
-	const struct region *r;
+	bool five = kernel_number(&self->all, "address_bits") == 57;
+	const struct kernel_region *r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
-		r = find(&self->all, of[i].name);
+		r = kernel_find(&self->all, of[i].name);
 		if (!r && of[i].may_be_missing)
 			continue;
 		ASSERT_NE(NULL, r) TH_LOG("%s", of[i].name);
 		EXPECT_EQ(of[i].start, r->start) TH_LOG("%s", r->name);
 		EXPECT_EQ(of[i].end, r->last + 1) TH_LOG("%s", r->name);
 	}
-	r = find(&self->all, "kernel-map");
+	r = kernel_find(&self->all, "kernel-map");
 	ASSERT_NE(NULL, r);
 	EXPECT_EQ(0xffffffff80000000, r->start);
-	r = find(&self->all, "non-canonical");
+	r = kernel_find(&self->all, "non-canonical");
 	ASSERT_NE(NULL, r);
 	EXPECT_EQ(five ? 1UL << 56 : 1UL << 47, r->start);
-	r = find(&self->all, "kasan");
+	r = kernel_find(&self->all, "kasan");
 	if (r) {
 		EXPECT_EQ(0xfffffc0000000000, r->last + 1);
 	}
@@ -293,14 +239,15 @@ TEST_F(layout, regions_without_randomisation_are_the_documented_ones)
 
 TEST_F(layout, offsets_are_those_of_the_symbols)
 {
-	const struct region *image = find(&self->all, "image"), *modules = find(&self->all, "modules");
+	const struct kernel_region *image = kernel_find(&self->all, "image");
+	const struct kernel_region *modules = kernel_find(&self->all, "modules");
 
 	ASSERT_NE(NULL, image);
 	ASSERT_NE(NULL, modules);
 	/* The image is linked to the end of the modules (KIMAGE_VADDR). */
-	EXPECT_EQ(image->start, modules->last + 1 + number(&self->all, "kaslr_image"));
-	EXPECT_EQ(image->start - number(&self->all, "image_phys"),
-		  number(&self->all, "kimage_voffset"));
+	EXPECT_EQ(image->start, modules->last + 1 + kernel_number(&self->all, "kaslr_image"));
+	EXPECT_EQ(image->start - kernel_number(&self->all, "image_phys"),
+		  kernel_number(&self->all, "kimage_voffset"));
 }
 
 #endif

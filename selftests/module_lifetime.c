@@ -6,59 +6,14 @@
  * installed kernels have it; without that file most of this is skipped.
  */
 #include <fcntl.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
+#include "lib/module.h"
 #include "lib/util.h"
 
 #define RW (PROT_READ | PROT_WRITE)
-
-/* The module file, NULL if it cannot be found. */
-static const char *module_file(void)
-{
-	static char installed[256];
-	struct utsname uts;
-	const char *const names[] = { getenv("MMLENS_KO"), "/run/mmlens/mmlens.ko", installed };
-
-	uname(&uts);
-	snprintf(installed, sizeof(installed), "/lib/modules/%s/updates/rust/mmlens.ko",
-		 uts.release);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i] && !access(names[i], R_OK))
-			return names[i];
-	return NULL;
-}
-
-static int load(void)
-{
-	int fd = open(module_file(), O_RDONLY | O_CLOEXEC), ret;
-
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-/* As rmmod does: never waits. */
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "mmlens", O_NONBLOCK) ? -errno : 0;
-}
-
-/* Uses of the module, as /proc/modules has them; -1 if it is not loaded. */
-static long uses(void)
-{
-	char *text = read_file("/proc/modules", NULL), *line, *next = text;
-	long nr = -1;
-
-	while ((line = strsep(&next, "\n")))
-		if (!strncmp(line, "mmlens ", 7))
-			sscanf(line, "mmlens %*u %ld", &nr);
-	free(text);
-	return nr;
-}
 
 FIXTURE(lifetime)
 {
@@ -69,28 +24,28 @@ FIXTURE_SETUP(lifetime)
 {
 	if (!module_file())
 		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (uses() < 0)
-		ASSERT_EQ(0, load());
-	self->before = uses();
+	if (module_uses() < 0)
+		ASSERT_EQ(0, module_load(""));
+	self->before = module_uses();
 	ASSERT_EQ(0, self->before) TH_LOG("somebody else uses the module");
 }
 
 FIXTURE_TEARDOWN(lifetime)
 {
-	if (module_file() && uses() < 0)
-		load();
+	if (module_file() && module_uses() < 0)
+		module_load("");
 }
 
 /* In use: it stays, and works on. Let go: it goes. */
 #define EXPECT_PINNED() do { \
-	EXPECT_LT(0, uses()); \
-	EXPECT_EQ(-EWOULDBLOCK, unload()); \
+	EXPECT_LT(0, module_uses()); \
+	EXPECT_EQ(-EWOULDBLOCK, module_unload()); \
 } while (0)
 
 #define EXPECT_FREE() do { \
-	EXPECT_EQ(0, uses()); \
-	EXPECT_EQ(0, unload()); \
-	EXPECT_EQ(-1, uses()); \
+	EXPECT_EQ(0, module_uses()); \
+	EXPECT_EQ(0, module_unload()); \
+	EXPECT_EQ(-1, module_uses()); \
 } while (0)
 
 static void nothing(void *arg)
@@ -103,8 +58,8 @@ TEST_F(lifetime, goes_if_nobody_uses_it)
 	EXPECT_FREE();
 	EXPECT_NE(0, access(DEVICE, F_OK));
 	EXPECT_NE(0, access(LENS, F_OK));
-	ASSERT_EQ(0, load());
-	EXPECT_EQ(-EEXIST, load());
+	ASSERT_EQ(0, module_load(""));
+	EXPECT_EQ(-EEXIST, module_load(""));
 	EXPECT_EQ(0, access(LENS "/self/mm", F_OK));
 }
 
@@ -165,7 +120,7 @@ TEST_F(lifetime, reader_keeps_it)
 		free(read_fd(fd, NULL));
 		EXPECT_PINNED();
 		close(fd);
-		EXPECT_EQ(0, uses());
+		EXPECT_EQ(0, module_uses());
 	}
 	EXPECT_FREE();
 }
@@ -209,7 +164,7 @@ TEST_F(lifetime, target_alone_does_not_keep_it)
 	ASSERT_EQ(0, lens_attach(target));
 	ASSERT_EQ(0, lens_attach(getpid()));
 	EXPECT_FREE();
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, module_load(""));
 	/* Nothing is attached to the new one. */
 	EXPECT_EQ(-ENOENT, lens_detach(target));
 	target_end(target);
@@ -314,7 +269,7 @@ static bool one_round(pid_t target)
 	char *map, *text;
 	int fd;
 
-	if (load())
+	if (module_load(""))
 		return false;
 	fd = device_open(O_RDWR);
 	map = device_map(fd, RW, MAP_SHARED, 64, 0);
@@ -328,7 +283,7 @@ static bool one_round(pid_t target)
 	free(lens_read(0, "entries", NULL));
 	munmap(map, 64 * page_size());
 	close(fd);
-	return text && !unload();
+	return text && !module_unload();
 }
 
 TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
@@ -338,7 +293,7 @@ TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 	char name[64] = "";
 	long grown;
 
-	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, module_unload());
 	/* Caches fill up once. */
 	for (int i = 0; i < 10; i++)
 		ASSERT_TRUE(one_round(target));
@@ -361,7 +316,7 @@ TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 		       after.vmallocs - before.vmallocs, after.page_tables - before.page_tables,
 		       after.percpu - before.percpu, name, grown);
 	}
-	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, module_load(""));
 	target_end(target);
 }
 

@@ -4,7 +4,11 @@
 //!
 //! Documentation/kernel.rst is the specification.
 
+mod walk;
+
 use crate::{
+    backing::Vmalloc,
+    compat,
     debugfs::{
         Dir,
         Files,
@@ -12,6 +16,7 @@ use crate::{
     },
     machine::{
         self,
+        Image,
         Offset, //
     },
     seq::SeqWriter,
@@ -19,6 +24,7 @@ use crate::{
         regions::{
             self,
             picture,
+            Line,
             Region,
             Signed, //
         },
@@ -28,7 +34,10 @@ use crate::{
         }, //
     },
 };
-use core::fmt::Write;
+use core::{
+    cell::RefCell,
+    fmt::Write, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -37,15 +46,27 @@ use kernel::{
     },
 };
 
-/// What the files of the folder work on: there is one kernel.
-pub(super) struct Kernel;
+/// What the files of the folder work on.
+pub(super) struct Kernel {
+    /// A page of this module, so that `own` always has one to show.
+    _sample: Vmalloc,
+}
 
 /// Makes the folder in `parent`.
 pub(super) fn folder(parent: &Arc<Dir>) -> Result<Files<Kernel>> {
     let dir = Dir::new(c"kernel", Some(parent.clone()))?;
-    Files::new(dir, Arc::new(Kernel, GFP_KERNEL)?)
+    let kernel = Kernel {
+        _sample: Vmalloc::zeroed(1)?,
+    };
+    let files = Files::new(dir, Arc::new(kernel, GFP_KERNEL)?)
         .records::<Layout>(c"layout")?
-        .records::<Registers>(c"registers")
+        .records::<Registers>(c"registers")?
+        .records::<walk::Dump<walk::OwnRanges>>(c"own")?;
+    if compat::kernel_walk() {
+        files.records::<walk::Dump<walk::Everything>>(c"pagetable")
+    } else {
+        Ok(files)
+    }
 }
 
 /// `layout`: the offsets of this boot and the regions, as one record: the whole is a few kilobytes.
@@ -59,23 +80,15 @@ impl Records for Layout {
     }
 
     fn emit(&mut self, _pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
-        let mut regions = machine::regions()?;
-        let image = machine::image();
+        let all = Picture::take()?;
         for offset in machine::offsets() {
             write_offset(out, &offset)?;
         }
-        match &image {
+        match &all.image {
             Some(image) => {
                 let (moved, physical) = (Signed(image.offset), image.physical);
                 writeln!(out, "kaslr_image: {moved} (_text from its default)")?;
                 writeln!(out, "image_phys: {physical:#x} (physical address of _text)")?;
-                let region = Region {
-                    start: image.start,
-                    last: image.end.checked_sub(1),
-                    name: "image",
-                    what: "kernel image (_text to _end)",
-                };
-                regions.push(region, GFP_KERNEL)?;
             }
             None => {
                 const WHY: &str = "not known: the kernel has no symbols for all of its image";
@@ -84,13 +97,63 @@ impl Records for Layout {
         }
         out.write_str(regions::COLUMNS)?;
         // Both closures write.
-        let out = core::cell::RefCell::new(out);
+        let out = RefCell::new(out);
         picture(
-            &regions,
+            &all.regions,
             |line| writeln!(out.borrow_mut(), "{line}"),
             |conflict| writeln!(out.borrow_mut(), "# {conflict}"),
         )?;
         Ok(None)
+    }
+}
+
+/// The regions of the address space, the kernel image among them.
+struct Picture {
+    regions: KVec<Region<'static>>,
+    image: Option<Image>,
+}
+
+impl Picture {
+    fn take() -> Result<Self> {
+        let mut regions = machine::regions()?;
+        let image = machine::image();
+        if let Some(image) = &image {
+            let region = Region {
+                start: image.start,
+                last: image.end.checked_sub(1),
+                name: "image",
+                what: "kernel image (_text to _end)",
+            };
+            regions.push(region, GFP_KERNEL)?;
+        }
+        Ok(Self { regions, image })
+    }
+
+    /// Calls `each` with the start, the exclusive end and the name of each region that is not a
+    /// part of another, and of each gap. One whose end is not known goes on to the next one.
+    fn for_each_section(&self, mut each: impl FnMut(u64, u64, &'static str) -> Result) -> Result {
+        let mut open: Option<(u64, &'static str)> = None;
+        picture(
+            &self.regions,
+            |line| {
+                let (start, last, name) = match line {
+                    Line::Region(r) => (r.start, r.last, r.name),
+                    Line::Gap(start, last) => (start, Some(last), "gap"),
+                    Line::Part(_) => return Ok(()),
+                };
+                if let Some((start_of_open, name)) = open.take() {
+                    each(start_of_open, start, name)?;
+                }
+                match last {
+                    Some(last) => each(start, last.saturating_add(1), name),
+                    None => {
+                        open = Some((start, name));
+                        Ok(())
+                    }
+                }
+            },
+            |_| Ok(()),
+        )
     }
 }
 

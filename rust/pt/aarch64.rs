@@ -29,29 +29,31 @@ use super::{
     softleaf::SoftTypes, //
 };
 
-const VALID: u64 = 1 << 0;
+pub(super) const VALID: u64 = 1 << 0;
 const TYPE_MASK: u64 = 0b11;
 /// A page at the lowest level, a table above.
 const TYPE_TABLE_OR_PAGE: u64 = 0b11;
 const USER: u64 = 1 << 6;
-const RDONLY: u64 = 1 << 7;
+pub(super) const RDONLY: u64 = 1 << 7;
 const ATTRINDX_SHIFT: u32 = 2;
 const AF: u64 = 1 << 10;
 /// Where a valid entry has nG, an entry that is not valid has `PTE_PRESENT_INVALID`: mapped, yet
 /// `PROT_NONE`.
 const PRESENT_INVALID: u64 = 1 << 11;
-const DBM: u64 = 1 << 51;
+pub(super) const DBM: u64 = 1 << 51;
 const CONT: u64 = 1 << 52;
+pub(super) const PXN: u64 = 1 << 53;
 const UXN: u64 = 1 << 54;
 const DIRTY: u64 = 1 << 55;
 const SPECIAL: u64 = 1 << 56;
 const UFFD: u64 = 1 << 58;
 
+pub(super) const PXN_TABLE: u64 = 1 << 59;
 const UXN_TABLE: u64 = 1 << 60;
 /// `APTable[0]`: nothing below is for user space.
 const NO_USER_TABLE: u64 = 1 << 61;
 /// `APTable[1]`: nothing below is writable.
-const RDONLY_TABLE: u64 = 1 << 62;
+pub(super) const RDONLY_TABLE: u64 = 1 << 62;
 
 const SWP_TYPE_SHIFT: u32 = 6;
 const SWP_TYPE_MASK: u64 = 0x1f;

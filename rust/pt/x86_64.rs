@@ -26,15 +26,15 @@ use super::{
     softleaf::SoftTypes, //
 };
 
-const PRESENT: u64 = 1 << 0;
-const RW: u64 = 1 << 1;
+pub(super) const PRESENT: u64 = 1 << 0;
+pub(super) const RW: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const PWT: u64 = 1 << 3;
 const PCD: u64 = 1 << 4;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
 /// The entry of an upper level is a leaf.
-const PSE: u64 = 1 << 7;
+pub(super) const PSE: u64 = 1 << 7;
 const PAT: u64 = 1 << 7;
 const PAT_LARGE: u64 = 1 << 12;
 /// Where a present entry has G, an entry that is not present has `_PAGE_PROTNONE`: mapped, yet
@@ -42,7 +42,7 @@ const PAT_LARGE: u64 = 1 << 12;
 const PROTNONE: u64 = 1 << 8;
 const SPECIAL: u64 = 1 << 9;
 const UFFD: u64 = 1 << 10;
-const NX: u64 = 1 << 63;
+pub(super) const NX: u64 = 1 << 63;
 /// `_KERNPG_TABLE`.
 const TABLE: u64 = PRESENT | RW | ACCESSED | DIRTY;
 
@@ -84,7 +84,7 @@ impl X86_64 {
     }
 
     /// Page frame of a leaf or of the table that the entry points to.
-    fn pfn(&self, raw: u64, level: Level, is_leaf: bool) -> u64 {
+    pub(super) fn pfn(&self, raw: u64, level: Level, is_leaf: bool) -> u64 {
         // Entries that are not present hold the frame inverted, so that they name no memory that a
         // speculating processor could reach (L1TF, pgtable-invert.h).
         let raw = if raw & PRESENT == 0 { !raw } else { raw };

@@ -252,3 +252,137 @@ fn no_bit_is_dropped() {
         }
     }
 }
+
+/// Entries of the kernel, encoded by hand after the manuals.
+mod entries {
+    use mmlens_core::pt::{
+        aarch64::Aarch64,
+        entry::{AddressBits, Entry, Raw, Rights},
+        format::Format,
+        kernel::Kernel,
+        level::Level,
+        memory::Attributes,
+        softleaf::{SoftKind, SoftTypes},
+        x86_64::X86_64,
+    };
+
+    const SOFT: SoftTypes = SoftTypes {
+        kinds: [SoftKind::Swap; 32],
+        pfn_bits: 40,
+    };
+
+    fn x86() -> Kernel<X86_64> {
+        Kernel(X86_64 {
+            address: AddressBits {
+                low: 0x000f_ffff_ffff_f000,
+                high: 0,
+                high_shift: 0,
+            },
+            encryption: 0,
+            pat: Attributes(0x0407_0506_0007_0106),
+            soft: SOFT,
+            has_pti: true,
+            has_shadow_stack: true,
+        })
+    }
+
+    fn arm() -> Kernel<Aarch64> {
+        Kernel(Aarch64 {
+            address: AddressBits {
+                low: 0x0000_ffff_ffff_f000,
+                high: 0,
+                high_shift: 0,
+            },
+            shift: [12, 21, 30, 39, 39],
+            mair: Attributes(0x4_0044_ffff),
+            soft: SOFT,
+        })
+    }
+
+    fn rights(text: &str) -> Rights {
+        Rights {
+            read: text.contains('r'),
+            write: text.contains('w'),
+            exec: text.contains('x'),
+        }
+    }
+
+    fn check<F: Format>(format: &F, raw: u64, level: Level, entry: Entry, expected: &str) {
+        let decoded = format.decode(Raw(raw), level);
+        assert_eq!(decoded, entry, "{raw:#x}");
+        assert_eq!(
+            format.rights(Raw(raw), &decoded, level),
+            rights(expected),
+            "{raw:#x}"
+        );
+    }
+
+    #[test]
+    fn x86_64_entries() {
+        let check = |raw, level, entry, expected| check(&x86(), raw, level, entry, expected);
+        let leaf = |pfn| Entry::Leaf { pfn };
+        check(0, Level::Pte, Entry::None, "");
+        // PAGE_KERNEL, PAGE_KERNEL_ROX, a huge text page.
+        check(0x8000_0000_1234_5163, Level::Pte, leaf(0x12345), "rw");
+        check(0x0000_0000_1234_5121, Level::Pte, leaf(0x12345), "rx");
+        check(0x0000_0000_1220_01a1, Level::Pmd, leaf(0x12200), "rx");
+        // The vsyscall page: the rights are the kernel's.
+        check(0x8000_0000_1234_5025, Level::Pte, leaf(0x12345), "r");
+        // set_memory_np(): not present, with the frame inverted.
+        check(0x800f_ffff_edcb_a062, Level::Pte, leaf(0x12345), "");
+        // A table entry that no user table would have: NX.
+        check(
+            0x8000_0000_1234_5063,
+            Level::Pmd,
+            Entry::Table { pfn: 0x12345 },
+            "rw",
+        );
+        check(
+            0x0000_0000_1234_5021,
+            Level::Pmd,
+            Entry::Table { pfn: 0x12345 },
+            "rx",
+        );
+        check(
+            0x0000_0000_1234_5063,
+            Level::Pgd,
+            Entry::Table { pfn: 0x12345 },
+            "rwx",
+        );
+        // Nothing to follow.
+        check(0x0000_0000_1234_5062, Level::Pgd, Entry::Bad, "");
+    }
+
+    #[test]
+    fn aarch64_entries() {
+        let check = |raw, level, entry, expected| check(&arm(), raw, level, entry, expected);
+        let leaf = |pfn| Entry::Leaf { pfn };
+        check(0, Level::Pte, Entry::None, "");
+        // PAGE_KERNEL, PAGE_KERNEL_ROX, a block of the linear map.
+        check(0x00f8_0000_1234_5703, Level::Pte, leaf(0x12345), "rw");
+        check(0x00d0_0000_1234_5783, Level::Pte, leaf(0x12345), "rx");
+        check(0x0078_0000_1220_0701, Level::Pmd, leaf(0x12200), "rw");
+        // set_memory_valid(0): there, and not valid.
+        check(0x0078_0000_1234_5f02, Level::Pte, leaf(0x12345), "");
+        check(
+            0x0000_0000_1234_5003,
+            Level::Pmd,
+            Entry::Table { pfn: 0x12345 },
+            "rwx",
+        );
+        // PXNTable, APTable[1].
+        check(
+            0x0800_0000_1234_5003,
+            Level::Pmd,
+            Entry::Table { pfn: 0x12345 },
+            "rw",
+        );
+        check(
+            0x4000_0000_1234_5003,
+            Level::Pmd,
+            Entry::Table { pfn: 0x12345 },
+            "rx",
+        );
+        check(0x0000_0000_1234_5000, Level::Pte, Entry::Bad, "");
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Entries of the kernel's own tables.
+//!
+//! The bits are those of user tables, and some mean something else: what the kernel would call bad
+//! in the table of a process is made so on purpose (entries of `cpu_entry_area` have NX, ...), what
+//! is not present is memory that was taken out of a mapping and not swapped out, and rights are
+//! those of the kernel.
+
+use super::{
+    aarch64::{
+        self,
+        Aarch64, //
+    },
+    bits::Bit,
+    entry::{
+        AddressBits,
+        Entry,
+        Raw,
+        Rights, //
+    },
+    format::Format,
+    level::Level,
+    memory::MemoryType,
+    x86_64::{
+        self,
+        X86_64, //
+    }, //
+};
+
+/// The format of the kernel's tables on an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel<F>(pub F);
+
+/// What an architecture has to say of entries of the kernel's tables.
+pub trait KernelFormat: Format {
+    /// Says what `raw` is, at `level`, by the bits alone.
+    fn decode_kernel(&self, raw: Raw, level: Level) -> Entry;
+
+    /// What the kernel may do by this entry alone.
+    fn kernel_rights(&self, raw: Raw, entry: &Entry) -> Rights;
+}
+
+impl<F: KernelFormat> Format for Kernel<F> {
+    const BITS: &'static [Bit] = F::BITS;
+
+    const SOFT_NUMBERS: u64 = F::SOFT_NUMBERS;
+
+    fn address_bits(&self) -> AddressBits {
+        self.0.address_bits()
+    }
+
+    fn leaf_address(&self, raw: Raw, level: Level) -> u64 {
+        self.0.leaf_address(raw, level)
+    }
+
+    fn decode(&self, raw: Raw, level: Level) -> Entry {
+        self.0.decode_kernel(raw, level)
+    }
+
+    fn rights(&self, raw: Raw, entry: &Entry, _level: Level) -> Rights {
+        self.0.kernel_rights(raw, entry)
+    }
+
+    fn memory_type(&self, raw: Raw, level: Level) -> MemoryType {
+        self.0.memory_type(raw, level)
+    }
+
+    fn is_protnone(&self, _raw: Raw) -> bool {
+        false
+    }
+
+    fn is_uffd(&self, _raw: Raw) -> bool {
+        false
+    }
+
+    fn is_special(&self, raw: Raw) -> bool {
+        self.0.is_special(raw)
+    }
+
+    fn gather_contiguous(&self, entries: &mut [Raw], index: usize, level: Level) {
+        self.0.gather_contiguous(entries, index, level);
+    }
+
+    fn encryption(&self) -> u64 {
+        self.0.encryption()
+    }
+}
+
+impl KernelFormat for X86_64 {
+    fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
+        let is_huge = raw.0 & x86_64::PSE != 0 && matches!(level, Level::Pmd | Level::Pud);
+        match self.decode(raw, level) {
+            Entry::None => Entry::None,
+            // Taken out of a mapping (`set_memory_np()`): the frame is still there.
+            Entry::NonPresent(_) if level == Level::Pte || is_huge => Entry::Leaf {
+                pfn: self.pfn(raw.0, level, true),
+            },
+            Entry::Bad if raw.0 & x86_64::PRESENT != 0 => Entry::Table {
+                pfn: self.pfn(raw.0, level, false),
+            },
+            Entry::NonPresent(_) | Entry::Bad => Entry::Bad,
+            other => other,
+        }
+    }
+
+    fn kernel_rights(&self, Raw(raw): Raw, entry: &Entry) -> Rights {
+        let is_there = raw & x86_64::PRESENT != 0;
+        match entry {
+            Entry::Leaf { .. } | Entry::Table { .. } => Rights {
+                read: is_there,
+                write: is_there && raw & x86_64::RW != 0,
+                exec: is_there && raw & x86_64::NX == 0,
+            },
+            Entry::None | Entry::NonPresent(_) | Entry::Bad => Rights::default(),
+        }
+    }
+}
+
+impl KernelFormat for Aarch64 {
+    fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
+        match self.decode(raw, level) {
+            Entry::NonPresent(_) => Entry::Bad,
+            other => other,
+        }
+    }
+
+    fn kernel_rights(&self, Raw(raw): Raw, entry: &Entry) -> Rights {
+        let is_there = raw & aarch64::VALID != 0;
+        match entry {
+            Entry::Leaf { .. } => Rights {
+                read: is_there,
+                // As for user space: DBM is PTE_WRITE.
+                write: is_there && (raw & aarch64::DBM != 0 || raw & aarch64::RDONLY == 0),
+                exec: is_there && raw & aarch64::PXN == 0,
+            },
+            Entry::Table { .. } => Rights {
+                read: true,
+                write: raw & aarch64::RDONLY_TABLE == 0,
+                exec: raw & aarch64::PXN_TABLE == 0,
+            },
+            Entry::None | Entry::NonPresent(_) | Entry::Bad => Rights::default(),
+        }
+    }
+}
