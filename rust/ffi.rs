@@ -18,6 +18,7 @@
 mod generated {
     // The types that the header declares and only the kernel defines.
     use kernel::bindings::{
+        anon_vma,
         file,
         inode,
         mm_struct,

@@ -3,12 +3,15 @@
  * One-call wrappers of inline functions and macros, in alphabetical order.
  * No policy: what a wrapper needs is what the function it calls needs.
  */
+#include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/memory_hotplug.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/pkeys.h>
+#include <linux/rmap.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
@@ -19,6 +22,11 @@
 #endif
 
 #include "helpers.h"
+
+bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma)
+{
+	return anon_vma->root == anon_vma;
+}
 
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma)
 {
@@ -170,6 +178,15 @@ __u64 mmlens_virt_to_phys(const void *address)
 	return virt_to_phys((void *)address);
 }
 
+bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma)
+{
+#ifdef CONFIG_USERFAULTFD
+	return vma->vm_userfaultfd_ctx.ctx;
+#else
+	return false;
+#endif
+}
+
 bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma)
 {
 	return vma_is_initial_heap(vma);
@@ -178,6 +195,35 @@ bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma)
 bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma)
 {
 	return vma_is_initial_stack(vma);
+}
+
+/* What the per-VMA lock says; false if this kernel has none. The mmap lock is held. */
+bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock)
+{
+#ifdef CONFIG_PER_VMA_LOCK
+	lock->vma_seq = vma->vm_lock_seq;
+	lock->mm_seq = READ_ONCE(vma->vm_mm->mm_lock_seq.sequence);
+	lock->refcount = refcount_read(&vma->vm_refcnt) & ~VM_REFCNT_EXCLUDE_READERS_FLAG;
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* Copies the policy of a VMA; false if it has none. The mmap lock is held, so it stays. */
+bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *policy)
+{
+#ifdef CONFIG_NUMA
+	if (!vma->vm_policy)
+		return false;
+	BUILD_BUG_ON(MAX_NUMNODES > 64 * ARRAY_SIZE(policy->nodes));
+	policy->mode = vma->vm_policy->mode;
+	policy->flags = vma->vm_policy->flags;
+	bitmap_to_arr64(policy->nodes, vma->vm_policy->nodes.bits, MAX_NUMNODES);
+	return true;
+#else
+	return false;
+#endif
 }
 
 void *mmlens_vzalloc_account(unsigned long size)

@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 
+struct anon_vma;
 struct file;
 struct inode;
 struct mm_struct;
@@ -19,7 +20,22 @@ struct seq_file;
 struct task_struct;
 struct vm_area_struct;
 
+/* What the per-VMA lock says of a VMA. */
+struct mmlens_vma_lock {
+	__u32 vma_seq;			/* vm_lock_seq */
+	__u32 mm_seq;			/* mm_lock_seq of its mm */
+	__u32 refcount;			/* 1, and 1 for each reader */
+};
+
+/* A copy of a memory policy. */
+struct mmlens_policy {
+	__u16 mode;			/* MPOL_BIND, ... */
+	__u16 flags;			/* MPOL_F_* */
+	__u64 nodes[16];
+};
+
 /* helpers.c */
+bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma);
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
 bool mmlens_arch_pkeys_enabled(void);
 void mmlens_cond_resched(void);
@@ -48,8 +64,11 @@ void mmlens_unlock_page(struct page *page);
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
 void mmlens_vfree(const void *address);
 __u64 mmlens_virt_to_phys(const void *address);
+bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma);
+bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock);
+bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *policy);
 void *mmlens_vzalloc_account(unsigned long size);
 
 /* tables.c */

@@ -10,6 +10,7 @@ pub(crate) mod context;
 pub(crate) mod fields;
 pub(crate) mod kernel_tables;
 pub(crate) mod pgd;
+pub(crate) mod policy;
 pub(crate) mod program;
 pub(crate) mod remote;
 pub(crate) mod tables;

@@ -6,6 +6,7 @@
 
 pub mod auxv;
 pub mod mm_flags;
+pub mod policy;
 pub mod regions;
 pub mod registers;
 pub mod vma_flags;
@@ -148,5 +149,39 @@ impl fmt::Display for FieldName<'_> {
             .saturating_sub(self.0.len() + self.1.len() + 1)
             .max(1);
         write!(f, "{}{}:{:spaces$}", self.0, self.1, "")
+    }
+}
+
+/// A writer that puts words together which come with a space before each: ` P US` becomes `P|US`.
+pub struct Joined<'a> {
+    out: &'a mut dyn fmt::Write,
+    has_begun: bool,
+}
+
+impl<'a> Joined<'a> {
+    /// Writes to `out`.
+    pub fn new(out: &'a mut dyn fmt::Write) -> Self {
+        Self {
+            out,
+            has_begun: false,
+        }
+    }
+}
+
+impl fmt::Write for Joined<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let mut words = s.split(' ');
+        if let Some(first) = words.next() {
+            self.out.write_str(first)?;
+            self.has_begun |= !first.is_empty();
+        }
+        for word in words {
+            if self.has_begun {
+                self.out.write_char('|')?;
+            }
+            self.out.write_str(word)?;
+            self.has_begun |= !word.is_empty();
+        }
+        Ok(())
     }
 }

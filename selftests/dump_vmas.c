@@ -97,6 +97,10 @@ static void every_flag(void *arg)
 	map_alone(RW, MAP_ANONYMOUS | 0x08 /* MAP_DROPPABLE, a type */, -1, 2, 0);
 	syscall(462 /* mseal */, map_alone(RW, ANON, -1, 2, 0), 2 * page_size(), 0);
 	map_alone(RW, MAP_SHARED, device_open(O_RDWR), 2, 0);
+#ifdef __aarch64__
+	map_alone(PROT_READ | PROT_EXEC | 0x10 /* PROT_BTI */, ANON, -1, 2, 0);
+	mmap(NULL, 2 * page_size(), RW | 0x20 /* PROT_MTE, where there is MTE */, ANON, -1, 0);
+#endif
 }
 
 TEST_F(vmas, of_every_flag)

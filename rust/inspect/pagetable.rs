@@ -182,7 +182,7 @@ impl Walker {
             context: Context {
                 flags: vma.flags,
                 has_file: vma.file.is_some(),
-                has_anon_vma: vma.has_anon_vma,
+                has_anon_vma: vma.has_anon_vma(),
             },
         };
         Ok(Some(Position::Entries(vma.start, Level::Pgd)))

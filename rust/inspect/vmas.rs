@@ -8,13 +8,30 @@ use super::target::{
 };
 use crate::{
     debugfs::Records,
-    mm::vmas::{
-        MmapReadLock,
-        Name,
-        VmaInfo, //
+    mm::{
+        tables,
+        vmas::{
+            AnonVma,
+            MmapReadLock,
+            Name,
+            VmaInfo, //
+        },
+    },
+    pt::{
+        entry::{
+            Entry,
+            Raw, //
+        },
+        format::Format,
+        level::Level,
+        Native, //
     },
     seq::SeqWriter,
-    text::Escaped, //
+    text::{
+        vma_flags::NATIVE,
+        Escaped,
+        Joined, //
+    },
 };
 use core::fmt::Write;
 use kernel::{
@@ -26,16 +43,23 @@ use kernel::{
 /// The heading.
 const COLUMNS: &str =
     "# start          end              perm pages    pgoff    dev:inode            \
-                       anon prot             vm_ops flags name\n";
+                       anon prot             vm_ops flags words... name\n";
 
 /// A record for each VMA; the position is the address from which to look on, plus one.
-pub(super) struct Vmas(Subject);
+pub(super) struct Vmas {
+    subject: Subject,
+    format: Native,
+}
 
 impl Records for Vmas {
     type Data = Target;
 
     fn open(target: ArcBorrow<'_, Target>) -> Result<Self> {
-        Ok(Self(target.subject()?))
+        let (_, format) = tables::native()?;
+        Ok(Self {
+            subject: target.subject()?,
+            format,
+        })
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
@@ -43,7 +67,7 @@ impl Records for Vmas {
             out.write_str(COLUMNS)?;
             return Ok(Some(1));
         };
-        let Some(mm) = self.0.memory() else {
+        let Some(mm) = self.subject.memory() else {
             return Ok(None);
         };
         let lock = MmapReadLock::lock(&mm)?;
@@ -52,13 +76,13 @@ impl Records for Vmas {
         let Some(vma) = vma else {
             return Ok(None);
         };
-        write_vma(out, &vma)?;
+        write_vma(out, &self.format, &vma)?;
         Ok(Some(vma.end + 1))
     }
 }
 
 /// Writes the columns of a VMA: those of `/proc/PID/maps` and what it leaves out.
-fn write_vma(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
+fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo) -> Result {
     let pages = (vma.end - vma.start) / PAGE_SIZE as u64;
     let ((major, minor), ino) = vma.file.as_ref().map_or(((0, 0), 0), |f| (f.dev, f.ino));
     write!(
@@ -68,7 +92,7 @@ fn write_vma(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
         vma.end,
         vma.flags.perms(),
         vma.pgoff,
-        if vma.has_anon_vma { "anon" } else { "-" },
+        if vma.has_anon_vma() { "anon" } else { "-" },
         vma.page_prot,
     )?;
     if vma.vm_ops.is_null() {
@@ -76,9 +100,55 @@ fn write_vma(out: &mut SeqWriter<'_>, vma: &VmaInfo) -> Result {
     } else {
         out.symbol(vma.vm_ops)?;
     }
-    write!(out, " {}", vma.flags)?;
+    write!(out, " {}", vma.flags.named(&NATIVE))?;
+    write_words(out, format, vma)?;
     write_name(out, vma)?;
     writeln!(out)?;
+    Ok(())
+}
+
+/// Writes what has no column: words `key=value`, most of them only if there is something to say.
+fn write_words(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo) -> Result {
+    write_prot(out, format, vma.page_prot)?;
+    match vma.flags.pkey(&NATIVE) {
+        0 => {}
+        pkey => write!(out, " pkey={pkey}")?,
+    }
+    match vma.anon_vma {
+        AnonVma::None => {}
+        AnonVma::Root => write!(out, " anon_vma=root")?,
+        AnonVma::Child => write!(out, " anon_vma=child")?,
+    }
+    write!(out, " policy={}", vma.policy)?;
+    if vma.has_userfaultfd {
+        write!(out, " uffd={}", vma.flags.uffd_modes())?;
+    }
+    if vma.has_private_data {
+        write!(out, " private=yes")?;
+    }
+    if let Some(lock) = vma.lock {
+        match lock.vma_seq {
+            Some(seq) => write!(out, " lock_seq={seq}/{}", lock.mm_seq)?,
+            None => write!(out, " lock_seq=never/{}", lock.mm_seq)?,
+        }
+        if lock.readers != 0 {
+            write!(out, " lock_readers={}", lock.readers)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes `vm_page_prot` as what it makes of a leaf: its bits, joined by `|`, and its memory type.
+fn write_prot(out: &mut SeqWriter<'_>, format: &Native, prot: u64) -> Result {
+    let leaf = Entry::Leaf { pfn: 0 };
+    let level = Level::Pte;
+    let raw = Raw(prot);
+    write!(out, " prot=")?;
+    if prot & format.flag_bits(raw, &leaf, level) == 0 {
+        write!(out, "0")?;
+    }
+    format.write_flags(&mut Joined::new(out), raw, &leaf, level)?;
+    write!(out, " memory={}", format.memory_type(raw, level))?;
     Ok(())
 }
 

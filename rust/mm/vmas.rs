@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
+use super::policy::VmaPolicy;
 use crate::{
     ffi,
     seq::{
@@ -138,9 +139,69 @@ pub(crate) struct VmaInfo {
     /// The operations. Null for anonymous memory.
     pub(crate) vm_ops: KernelAddress,
     /// Whether anonymous pages were ever mapped (`anon_vma`).
-    pub(crate) has_anon_vma: bool,
+    pub(crate) anon_vma: AnonVma,
+    /// The memory policy.
+    pub(crate) policy: VmaPolicy,
+    /// Whether a userfaultfd has it registered.
+    pub(crate) has_userfaultfd: bool,
+    /// Whether its driver keeps data with it (`vm_private_data`).
+    pub(crate) has_private_data: bool,
+    /// The per-VMA lock, if this kernel has it.
+    pub(crate) lock: Option<VmaLock>,
     /// Its name, if it has no file.
     pub(crate) name: Name,
+}
+
+/// What the VMA has for an `anon_vma`, through which the anonymous pages are found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnonVma {
+    /// None: there never were anonymous pages.
+    None,
+    /// One that begins its tree.
+    Root,
+    /// One that hangs below that of a process it was forked from.
+    Child,
+}
+
+/// The lock that page faults take instead of the mmap lock (`CONFIG_PER_VMA_LOCK`).
+#[derive(Clone, Copy)]
+pub(crate) struct VmaLock {
+    /// `mm_lock_seq` when the VMA was last locked for writing; `None` if it never was.
+    pub(crate) vma_seq: Option<u32>,
+    /// `mm_lock_seq` now: it counts the beginnings and the ends of writing under the mmap lock.
+    pub(crate) mm_seq: u32,
+    /// Who has it locked for reading.
+    pub(crate) readers: u32,
+}
+
+impl AnonVma {
+    fn read(vma: &VmaRef) -> Self {
+        // A page fault may be giving it one just now.
+        // SAFETY: The VMA is locked.
+        let anon_vma = unsafe { (&raw const (*vma.as_ptr()).anon_vma).read_volatile() };
+        if anon_vma.is_null() {
+            return Self::None;
+        }
+        // SAFETY: It stays as long as the VMA, and its root is set once, before it is seen.
+        if unsafe { ffi::mmlens_anon_vma_is_root(anon_vma) } {
+            Self::Root
+        } else {
+            Self::Child
+        }
+    }
+}
+
+impl VmaLock {
+    fn read(vma: &VmaRef) -> Option<Self> {
+        let mut lock = ffi::mmlens_vma_lock::default();
+        // SAFETY: The VMA is locked; the function fills the struct.
+        unsafe { ffi::mmlens_vma_lock(vma.as_ptr(), &raw mut lock) }.then(|| Self {
+            // `vma_lock_init()`
+            vma_seq: (lock.vma_seq != u32::MAX).then_some(lock.vma_seq),
+            mm_seq: lock.mm_seq,
+            readers: lock.refcount.saturating_sub(1),
+        })
+    }
 }
 
 /// The file of a VMA, and what `/proc/PID/maps` prints of it.
@@ -160,18 +221,25 @@ pub(crate) struct VmaFile {
 }
 
 impl VmaInfo {
+    /// Whether anonymous pages were ever mapped.
+    pub(crate) fn has_anon_vma(&self) -> bool {
+        self.anon_vma != AnonVma::None
+    }
+
     /// Copies what is shown of `vma`.
-    pub(crate) fn read(_lock: &MmapReadLock<'_>, vma: &VmaRef) -> Self {
+    pub(crate) fn read(lock: &MmapReadLock<'_>, vma: &VmaRef) -> Self {
         let raw = vma.as_ptr();
         // SAFETY: The lock keeps the VMA and these fields as they are.
-        let (pgoff, vm_ops, page_prot, has_anon_vma) = unsafe {
+        let (pgoff, vm_ops, page_prot, has_private_data) = unsafe {
             (
                 (*raw).vm_pgoff,
                 (*raw).vm_ops,
                 (*raw).vm_page_prot,
-                !(*raw).anon_vma.is_null(),
+                !(*raw).vm_private_data.is_null(),
             )
         };
+        // SAFETY: The VMA is locked.
+        let has_userfaultfd = unsafe { ffi::mmlens_vma_has_userfaultfd(raw) };
         let file = VmaFile::read(vma);
         Self {
             start: vma.start() as u64,
@@ -182,7 +250,11 @@ impl VmaInfo {
             name: Name::read(vma),
             file,
             vm_ops: KernelAddress::of(vm_ops),
-            has_anon_vma,
+            anon_vma: AnonVma::read(vma),
+            policy: VmaPolicy::read(lock, vma),
+            has_userfaultfd,
+            has_private_data,
+            lock: VmaLock::read(vma),
         }
     }
 }

@@ -5,6 +5,8 @@
 use core::fmt;
 
 /// Names by bit number; bits whose meaning depends on the architecture have the general name.
+///
+/// No bit has another meaning in 7.2 than in 7.3, which added the last one.
 const NAMES: [&str; 44] = [
     "READ",
     "WRITE",
@@ -52,6 +54,63 @@ const NAMES: [&str; 44] = [
     "UFFD_RWP",
 ];
 
+/// What an architecture calls the bits that are left to it (`VM_ARCH_1`, `VM_HIGH_ARCH_*`).
+///
+/// What the configuration leaves out is never set, so its name is never shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    special: &'static [(usize, &'static str)],
+    /// `CONFIG_ARCH_PKEY_BITS`.
+    pkey_bits: u32,
+}
+
+/// The names of x86_64.
+// Only one of the two is used in the kernel, and both on the host.
+#[allow(dead_code)]
+pub static X86_64: Names = Names {
+    special: &[
+        (32, "PKEY_BIT0"),
+        (33, "PKEY_BIT1"),
+        (34, "PKEY_BIT2"),
+        (35, "PKEY_BIT3"),
+        (37, "SHADOW_STACK"),
+    ],
+    pkey_bits: 4,
+};
+
+/// The names of arm64. A guarded control stack (GCS) is a `SHADOW_STACK`.
+#[allow(dead_code)]
+pub static AARCH64: Names = Names {
+    special: &[
+        (24, "ARM64_BTI"),
+        (32, "PKEY_BIT0"),
+        (33, "PKEY_BIT1"),
+        (34, "PKEY_BIT2"),
+        (36, "MTE"),
+        (37, "MTE_ALLOWED"),
+        (38, "SHADOW_STACK"),
+    ],
+    pkey_bits: 3,
+};
+
+/// The names of the machine this code runs on.
+#[cfg(target_arch = "x86_64")]
+pub use X86_64 as NATIVE;
+
+/// The names of the machine this code runs on.
+#[cfg(target_arch = "aarch64")]
+pub use AARCH64 as NATIVE;
+
+impl Names {
+    /// The name of a bit, if it has one.
+    fn name(&self, bit: usize) -> Option<&'static str> {
+        let special = self.special.iter().find(|&&(number, _)| number == bit);
+        special
+            .map(|&(_, name)| name)
+            .or_else(|| NAMES.get(bit).copied())
+    }
+}
+
 /// The flags of a VMA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VmaFlags(pub u64);
@@ -65,6 +124,13 @@ impl VmaFlags {
     const PFNMAP: u64 = 1 << 10;
     const MIXEDMAP: u64 = 1 << 28;
     const UFFD_RWP: u64 = 1 << 43;
+    const UFFD: [(u64, &'static str); 4] = [
+        (Self::UFFD_MISSING, "missing"),
+        (1 << 12, "wp"),
+        (1 << 41, "minor"),
+        (Self::UFFD_RWP, "rwp"),
+    ];
+    const PKEY_SHIFT: u32 = 32;
 
     /// Whether it allows any access (`vma_is_accessible()`).
     pub const fn is_accessible(self) -> bool {
@@ -102,6 +168,28 @@ impl VmaFlags {
     pub fn perms(self) -> impl fmt::Display {
         Perms(self)
     }
+
+    /// All flags by name, joined by `|`; bits without a name as a number.
+    pub fn named(self, names: &'static Names) -> impl fmt::Display {
+        Named(self, names)
+    }
+
+    /// The protection key (`vma_pkey()`), 0 if it has none of its own.
+    pub fn pkey(self, names: &Names) -> u64 {
+        self.0 >> Self::PKEY_SHIFT & ((1 << names.pkey_bits) - 1)
+    }
+
+    /// What userfaultfd is to report, joined by `,`: `missing,wp`.
+    pub fn uffd_modes(self) -> impl fmt::Display {
+        UffdModes(self)
+    }
+}
+
+/// With the names of this machine.
+impl fmt::Display for VmaFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named(&NATIVE).fmt(f)
+    }
 }
 
 struct Perms(VmaFlags);
@@ -116,12 +204,14 @@ impl fmt::Display for Perms {
     }
 }
 
-/// All flags by name, joined by `|`; bits without a name as a number.
-impl fmt::Display for VmaFlags {
+struct Named(VmaFlags, &'static Names);
+
+impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(VmaFlags(flags), names) = *self;
         let mut separator = "";
-        for bit in (0..64).filter(|bit| self.0 >> bit & 1 != 0) {
-            match NAMES.get(bit) {
+        for bit in (0..64).filter(|bit| flags >> bit & 1 != 0) {
+            match names.name(bit) {
                 Some(name) => write!(f, "{separator}{name}")?,
                 None => write!(f, "{separator}{:#x}", 1u64 << bit)?,
             }
@@ -129,6 +219,25 @@ impl fmt::Display for VmaFlags {
         }
         if separator.is_empty() {
             f.write_str("0")?;
+        }
+        Ok(())
+    }
+}
+
+struct UffdModes(VmaFlags);
+
+impl fmt::Display for UffdModes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (_, mode) in VmaFlags::UFFD
+            .iter()
+            .filter(|(flag, _)| self.0 .0 & flag != 0)
+        {
+            write!(f, "{separator}{mode}")?;
+            separator = ",";
+        }
+        if separator.is_empty() {
+            f.write_str("none")?;
         }
         Ok(())
     }

@@ -24,20 +24,54 @@ static const struct { const char *code, *name; } flags[] = {
 	{ "nr", "NORESERVE" }, { "ht", "HUGETLB" }, { "sf", "SYNC" }, { "wf", "WIPEONFORK" },
 	{ "dd", "DONTDUMP" }, { "mm", "MIXEDMAP" }, { "hg", "HUGEPAGE" }, { "nh", "NOHUGEPAGE" },
 	{ "mg", "MERGEABLE" }, { "um", "UFFD_MISSING" }, { "uw", "UFFD_WP" },
-	{ "ui", "UFFD_MINOR" }, { "dp", "DROPPABLE" }, { "sl", "SEALED" },
+	{ "ui", "UFFD_MINOR" }, { "dp", "DROPPABLE" }, { "sl", "SEALED" }, { "ur", "UFFD_RWP" },
+	{ "ss", "SHADOW_STACK" },
 #ifdef __x86_64__
-	{ "sd", "SOFTDIRTY" },
+	{ "sd", "SOFTDIRTY" }, { "ar", "ARCH_1" },
 #else
-	{ "bt", "ARCH_1" },
+	{ "bt", "ARM64_BTI" }, { "mt", "MTE" },
 #endif
+	/* Of these smaps says nothing, or something else. */
+	{ "", "PKEY_BIT0" }, { "", "PKEY_BIT1" }, { "", "PKEY_BIT2" },
+#ifdef __x86_64__
+	{ "", "PKEY_BIT3" },
+#else
+	{ "", "MTE_ALLOWED" },
+#endif
+	{ "", "ALLOW_ANY_UNCACHED" },
 };
+
+/* Whether our flags are nothing but names, of which smaps leaves out few. */
+static bool are_known_flags(const char *s)
+{
+	if (!strcmp(s, "0"))
+		return true;
+	for (;; s++) {
+		size_t len = strcspn(s, "|"), i;
+
+		for (i = 0; i < ARRAY_SIZE(flags); i++)
+			if (strlen(flags[i].name) == len && !strncmp(flags[i].name, s, len))
+				break;
+		if (i == ARRAY_SIZE(flags))
+			return false;
+		s += len;
+		if (!*s)
+			return true;
+	}
+}
 
 static int compare_flags(const struct proc_vma *want, const struct lens_vma *have)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (proc_has_flag(want, flags[i].code) != lens_has_flag(have, flags[i].name))
+		if (*flags[i].code &&
+		    proc_has_flag(want, flags[i].code) != lens_has_flag(have, flags[i].name))
 			return differ("%lx: VmFlags:%s, but flags %s", want->start, want->vm_flags,
 				      have->flags);
+	if (!are_known_flags(have->flags))
+		return differ("%lx: flags %s", want->start, have->flags);
+	if (want->pkey != lens_word_number(have, "pkey"))
+		return differ("%lx: ProtectionKey %lu, but %lu", want->start, want->pkey,
+			      lens_word_number(have, "pkey"));
 	return 0;
 }
 

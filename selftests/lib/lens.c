@@ -82,8 +82,10 @@ static bool parse_vma(char *s, struct lens_vma *vma)
 		return false;
 	vma->vm_ops = next_word(&s);
 	vma->flags = next_word(&s);
+	if (!vma->flags || !lens_parse_words(&s, vma))
+		return false;
 	vma->name = s;
-	return vma->flags;
+	return true;
 }
 
 int lens_vmas_parse(char *text, struct lens_vmas *vmas)

@@ -23,12 +23,16 @@ int lens_open(pid_t pid, const char *file);
 /* Its text; NULL and errno. */
 char *lens_read(pid_t pid, const char *file, size_t *len);
 
+#define LENS_WORDS 32
+
 struct lens_vma {
 	uint64_t start, end, pages, pgoff, ino, prot;
 	unsigned int major, minor;
 	char perm[5];
 	bool anon;
 	const char *vm_ops, *flags, *name;
+	const char *words[LENS_WORDS];	/* key=value */
+	size_t nr_words;
 };
 
 struct lens_vmas {
@@ -42,6 +46,11 @@ int lens_vmas_parse(char *text, struct lens_vmas *vmas);
 void lens_vmas_free(struct lens_vmas *vmas);
 /* Whether the column of flags has this name. */
 bool lens_has_flag(const struct lens_vma *vma, const char *name);
+/* The value of a word key=value, NULL without it; and as a number, 0 without it. */
+const char *lens_word(const struct lens_vma *vma, const char *key);
+uint64_t lens_word_number(const struct lens_vma *vma, const char *key);
+/* Takes the words off the line: what is left is the name. Unknown keys are errors. */
+bool lens_parse_words(char **line, struct lens_vma *vma);
 
 enum lens_level { LENS_PTE, LENS_PMD, LENS_PUD, LENS_P4D, LENS_PGD, LENS_LEVELS };
 enum lens_kind {

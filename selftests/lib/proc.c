@@ -56,7 +56,7 @@ static void parse_detail(char *line, struct proc_vma *vma)
 		{ "Rss:", &vma->rss }, { "Swap:", &vma->swap }, { "KSM:", &vma->ksm },
 		{ "AnonHugePages:", &vma->huge }, { "ShmemPmdMapped:", &vma->huge },
 		{ "FilePmdMapped:", &vma->huge }, { "Shared_Hugetlb:", &vma->hugetlb },
-		{ "Private_Hugetlb:", &vma->hugetlb },
+		{ "Private_Hugetlb:", &vma->hugetlb }, { "ProtectionKey:", &vma->pkey },
 	};
 
 	if (!strncmp(line, "VmFlags:", 8))

@@ -19,6 +19,7 @@ struct proc_vma {
 	const char *vm_flags;	/* " rd wr ... ", from smaps */
 	/* From smaps, in kB; huge: what is mapped at pmd, but for hugetlb. */
 	uint64_t rss, swap, huge, hugetlb, ksm;
+	uint64_t pkey;		/* ProtectionKey, from smaps; 0 without that line */
 };
 
 struct proc_vmas {

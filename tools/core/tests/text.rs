@@ -4,8 +4,13 @@
 
 use mmlens_core::{
     pt::level::Geometry,
-    text::{vma_flags::VmaFlags, Dash, Escaped, Hex16, Line, Size},
+    text::{
+        policy::Policy,
+        vma_flags::{self, Names, VmaFlags},
+        Dash, Escaped, Hex16, Joined, Line, Size,
+    },
 };
+use std::fmt::Write;
 
 #[test]
 fn sizes_are_exact() {
@@ -67,18 +72,97 @@ fn permissions_are_those_of_maps() {
     assert_eq!(perms(0x8b), "rw-s");
 }
 
+fn named(flags: u64, names: &'static Names) -> String {
+    VmaFlags(flags).named(names).to_string()
+}
+
 #[test]
 fn all_flags_have_a_name_or_a_number() {
-    assert_eq!(VmaFlags(0).to_string(), "0");
-    assert_eq!(VmaFlags(0x3).to_string(), "READ|WRITE");
+    for names in [&vma_flags::X86_64, &vma_flags::AARCH64] {
+        assert_eq!(named(0, names), "0");
+        assert_eq!(named(0x3, names), "READ|WRITE");
+        assert_eq!(named(1 << 18 | 1 << 26, names), "DONTEXPAND|DONTDUMP");
+        assert_eq!(named(1 << 42 | 1 << 63, names), "SEALED|0x8000000000000000");
+        // Each bit is one word, and no two are the same.
+        let words: std::collections::HashSet<_> = (0..64).map(|b| named(1 << b, names)).collect();
+        assert_eq!(words.len(), 64);
+        assert_eq!(named(u64::MAX, names).split('|').count(), 64);
+    }
+}
+
+/// `include/linux/mm.h`, 7.2 and 7.3.
+#[test]
+fn bits_of_the_architecture_have_its_names() {
+    let x86_64 = |bit| named(1u64 << bit, &vma_flags::X86_64);
+    assert_eq!(x86_64(24), "ARCH_1");
+    assert_eq!(x86_64(32), "PKEY_BIT0");
+    assert_eq!(x86_64(35), "PKEY_BIT3");
+    assert_eq!(x86_64(36), "HIGH_ARCH_4");
+    assert_eq!(x86_64(37), "SHADOW_STACK");
+    assert_eq!(x86_64(40), "DROPPABLE");
+    let aarch64 = |bit| named(1u64 << bit, &vma_flags::AARCH64);
+    assert_eq!(aarch64(24), "ARM64_BTI");
+    assert_eq!(aarch64(34), "PKEY_BIT2");
+    assert_eq!(aarch64(35), "HIGH_ARCH_3");
+    assert_eq!(aarch64(36), "MTE");
+    assert_eq!(aarch64(37), "MTE_ALLOWED");
+    assert_eq!(aarch64(38), "SHADOW_STACK");
+}
+
+#[test]
+fn protection_keys_have_the_bits_of_the_architecture() {
+    let flags = VmaFlags(0x7f << 32 | 0x3);
+    assert_eq!(flags.pkey(&vma_flags::X86_64), 15);
+    assert_eq!(flags.pkey(&vma_flags::AARCH64), 7);
+    assert_eq!(VmaFlags(5 << 32).pkey(&vma_flags::X86_64), 5);
+}
+
+#[test]
+fn modes_of_userfaultfd_are_listed() {
+    let modes = |flags| VmaFlags(flags).uffd_modes().to_string();
+    assert_eq!(modes(0x3), "none");
+    assert_eq!(modes(1 << 9), "missing");
+    assert_eq!(modes(1 << 9 | 1 << 12 | 1 << 41), "missing,wp,minor");
+    assert_eq!(modes(1 << 43), "rwp");
+}
+
+/// What `/proc/PID/numa_maps` prints, in one word.
+#[test]
+fn policies_are_those_of_numa_maps() {
+    let policy = |mode, flags, nodes: &[u64]| Policy { mode, flags, nodes }.to_string();
+    assert_eq!(policy(0, 0, &[0]), "default");
+    assert_eq!(policy(1, 0, &[2]), "prefer:1");
+    assert_eq!(policy(2, 0, &[3]), "bind:0-1");
+    assert_eq!(policy(3, 0, &[0b1011]), "interleave:0-1,3");
+    assert_eq!(policy(4, 0, &[0]), "local");
+    assert_eq!(policy(5, 0, &[1]), "prefer-many:0");
+    assert_eq!(policy(6, 0, &[5]), "weighted-interleave:0,2");
+    assert_eq!(policy(9, 0, &[0]), "mode-9");
+    assert_eq!(policy(2, 1 << 15, &[1]), "bind=static:0");
     assert_eq!(
-        VmaFlags(1 << 18 | 1 << 26).to_string(),
-        "DONTEXPAND|DONTDUMP"
+        policy(2, 1 << 14 | 1 << 13, &[1]),
+        "bind=relative|balancing:0"
     );
-    assert_eq!(
-        VmaFlags(1 << 42 | 1 << 63).to_string(),
-        "SEALED|0x8000000000000000"
-    );
+    // The kernel's own flags are not shown.
+    assert_eq!(policy(2, 0x19, &[1]), "bind:0");
+    assert_eq!(policy(2, 0, &[1 << 63, 1, 0, 1 << 63]), "bind:63-64,255");
+    assert_eq!(policy(2, 0, &[u64::MAX; 16]), "bind:0-1023");
+}
+
+#[test]
+fn words_can_be_joined() {
+    let joined = |pieces: &[&str]| {
+        let mut out = String::new();
+        let mut joined = Joined::new(&mut out);
+        for piece in pieces {
+            joined.write_str(piece).unwrap();
+        }
+        out
+    };
+    assert_eq!(joined(&[]), "");
+    assert_eq!(joined(&[" P"]), "P");
+    assert_eq!(joined(&[" P US", " ", "pkey", "=", "3"]), "P|US|pkey=3");
+    assert_eq!(joined(&[" ", "other=", "0x10"]), "other=0x10");
 }
 
 #[test]
