@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>
@@ -99,6 +100,33 @@ unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm)
 	return mm_pgtables_bytes(mm);
 }
 
+/* The one that mmap() of the program uses. */
+unsigned long mmlens_mmap_base(const struct mm_struct *mm)
+{
+#ifdef CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES
+	if (mm->task_size <= SZ_4G)
+		return mm->mmap_compat_base;
+#endif
+	return mm->mmap_base;
+}
+
+bool mmlens_mmap_is_topdown(const struct mm_struct *mm)
+{
+	return mm_flags_test(MMF_TOPDOWN, mm);
+}
+
+/* Its counterpart that goes up, 0 if this architecture does not keep it. */
+unsigned long mmlens_mmap_legacy_base(const struct mm_struct *mm)
+{
+#ifdef CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES
+	if (mm->task_size <= SZ_4G)
+		return mm->mmap_compat_legacy_base;
+	return mm->mmap_legacy_base;
+#else
+	return 0;
+#endif
+}
+
 bool mmlens_mmap_lock_is_contended(struct mm_struct *mm)
 {
 	return mmap_lock_is_contended(mm);
@@ -149,9 +177,26 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 	seq_path(m, file_user_path(file), "\n");
 }
 
+/* STACK_TOP of a process, which as a macro is that of the current one. */
+unsigned long mmlens_stack_top(const struct mm_struct *mm)
+{
+	if (mm->task_size > SZ_4G)
+		return DEFAULT_MAP_WINDOW;
+#if defined(CONFIG_ARM64) && defined(CONFIG_COMPAT)
+	return AARCH32_VECTORS_BASE;
+#else
+	return mm->task_size;
+#endif
+}
+
 int mmlens_task_ppid_nr(const struct task_struct *task)
 {
 	return task_ppid_nr(task);
+}
+
+unsigned long mmlens_task_rlimit_stack(const struct task_struct *task)
+{
+	return task_rlimit(task, RLIMIT_STACK);
 }
 
 void mmlens_unlock_page(struct page *page)

@@ -4,6 +4,7 @@
 //!
 //! Documentation/debugfs.rst is the specification.
 
+mod layout;
 mod mm;
 mod pagetable;
 mod system;
@@ -50,6 +51,7 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
     Files::new(dir, Arc::new(target, GFP_KERNEL)?)
         .records::<mm::Fields>(c"mm")?
         .records::<vmas::Vmas>(c"vmas")?
+        .records::<layout::Layout>(c"layout")?
         .records::<pagetable::Dump<pagetable::Runs>>(c"pagetable")?
         .records::<pagetable::Dump<pagetable::Entries>>(c"entries")?
         .records::<user_pgd::UserPgd>(c"user_pgd")

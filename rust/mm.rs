@@ -9,6 +9,7 @@
 pub(crate) mod context;
 pub(crate) mod fields;
 pub(crate) mod kernel_tables;
+pub(crate) mod layout;
 pub(crate) mod pgd;
 pub(crate) mod policy;
 pub(crate) mod program;

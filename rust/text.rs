@@ -5,6 +5,7 @@
 //! *Pure* code: `core` only.
 
 pub mod auxv;
+pub mod layout;
 pub mod mm_flags;
 pub mod policy;
 pub mod regions;
@@ -94,6 +95,38 @@ impl fmt::Display for Size {
         let (shift, letter) = unit.unwrap_or((0, 'B'));
         fmt::Display::fmt(&(self.0 >> shift), f)?;
         write!(f, "{letter}")
+    }
+}
+
+/// A number of bytes in at most four digits: like [`Size`] where that is short, else rounded down to a
+/// tenth of a unit: `86.0T`. The width of the format is that of the number.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounded(pub u64);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u32, char); 6] = [
+            (60, 'E'),
+            (50, 'P'),
+            (40, 'T'),
+            (30, 'G'),
+            (20, 'M'),
+            (10, 'K'),
+        ];
+        let unit = UNITS.into_iter().find(|&(shift, _)| self.0 >> shift != 0);
+        let (shift, letter) = match unit {
+            Some(unit) => unit,
+            None => return Size(self.0).fmt(f),
+        };
+        let exact = UNITS
+            .into_iter()
+            .find(|&(shift, _)| self.0.trailing_zeros() >= shift);
+        if exact.is_some_and(|(shift, _)| self.0 >> shift < 10_000) {
+            return Size(self.0).fmt(f);
+        }
+        let rest = self.0 >> (shift - 10) & 1023;
+        let width = f.width().unwrap_or(0).saturating_sub(2);
+        write!(f, "{:>width$}.{}{letter}", self.0 >> shift, rest * 10 >> 10)
     }
 }
 

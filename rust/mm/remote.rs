@@ -155,15 +155,24 @@ pub(crate) struct TaskInfo {
     comm: [u8; bindings::TASK_COMM_LEN as usize],
     /// `task->mm`. That of a kernel thread is lent to it (`kthread_use_mm()`), and else null.
     pub(crate) mm: KernelAddress,
+    /// Whether exec chose random places (`PF_RANDOMIZE`).
+    pub(crate) is_randomized: bool,
+    /// `RLIMIT_STACK`, in bytes.
+    pub(crate) stack_limit: u64,
     /// `task->active_mm`, borrowed if the task is a kernel thread.
     pub(crate) active_mm: KernelAddress,
 }
 
-/// Whether `task`, which the caller has a reference to, is a kernel thread. It is one for life.
-fn is_kernel_thread(task: *mut bindings::task_struct) -> bool {
+/// Whether `task`, which the caller has a reference to, has the flag `PF_*`.
+fn has_flag(task: *mut bindings::task_struct, flag: u32) -> bool {
     // SAFETY: `task` is valid; other flags of the word may be changing.
     let flags = unsafe { (&raw const (*task).flags).read_volatile() };
-    flags & bindings::PF_KTHREAD != 0
+    flags & flag != 0
+}
+
+/// Whether `task`, which the caller has a reference to, is a kernel thread. It is one for life.
+fn is_kernel_thread(task: *mut bindings::task_struct) -> bool {
+    has_flag(task, bindings::PF_KTHREAD)
 }
 
 impl TaskInfo {
@@ -198,6 +207,9 @@ impl TaskInfo {
             },
             comm,
             mm: KernelAddress::of(mm),
+            is_randomized: has_flag(task, bindings::PF_RANDOMIZE),
+            // SAFETY: `task` is valid, and keeps its signal struct.
+            stack_limit: unsafe { ffi::mmlens_task_rlimit_stack(task) } as u64,
             active_mm: KernelAddress::of(active_mm),
         }
     }

@@ -60,6 +60,7 @@ const NAMES: [&str; 44] = [
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     special: &'static [(usize, &'static str)],
+    shadow_stack: u32,
     /// `CONFIG_ARCH_PKEY_BITS`.
     pkey_bits: u32,
 }
@@ -75,6 +76,7 @@ pub static X86_64: Names = Names {
         (35, "PKEY_BIT3"),
         (37, "SHADOW_STACK"),
     ],
+    shadow_stack: 37,
     pkey_bits: 4,
 };
 
@@ -90,6 +92,7 @@ pub static AARCH64: Names = Names {
         (37, "MTE_ALLOWED"),
         (38, "SHADOW_STACK"),
     ],
+    shadow_stack: 38,
     pkey_bits: 3,
 };
 
@@ -120,9 +123,12 @@ impl VmaFlags {
     const WRITE: u64 = 1 << 1;
     const EXEC: u64 = 1 << 2;
     const MAYSHARE: u64 = 1 << 7;
+    const GROWSDOWN: u64 = 1 << 8;
     const UFFD_MISSING: u64 = 1 << 9;
     const PFNMAP: u64 = 1 << 10;
+    const HUGETLB: u64 = 1 << 22;
     const MIXEDMAP: u64 = 1 << 28;
+    const NOHUGEPAGE: u64 = 1 << 30;
     const UFFD_RWP: u64 = 1 << 43;
     const UFFD: [(u64, &'static str); 4] = [
         (Self::UFFD_MISSING, "missing"),
@@ -167,6 +173,31 @@ impl VmaFlags {
     /// The letters as a value that can be printed.
     pub fn perms(self) -> impl fmt::Display {
         Perms(self)
+    }
+
+    /// Whether page faults below it make it larger.
+    pub fn grows_down(self) -> bool {
+        self.0 & Self::GROWSDOWN != 0
+    }
+
+    /// Whether there are no struct pages behind it.
+    pub fn is_pfnmap(self) -> bool {
+        self.0 & Self::PFNMAP != 0
+    }
+
+    /// Whether it is memory of hugetlbfs.
+    pub fn is_hugetlb(self) -> bool {
+        self.0 & Self::HUGETLB != 0
+    }
+
+    /// Whether huge pages are refused (`MADV_NOHUGEPAGE`, `MAP_STACK`).
+    pub fn is_nohugepage(self) -> bool {
+        self.0 & Self::NOHUGEPAGE != 0
+    }
+
+    /// Whether it is a shadow stack of this machine.
+    pub fn is_shadow_stack(self) -> bool {
+        self.0 >> NATIVE.shadow_stack & 1 != 0
     }
 
     /// All flags by name, joined by `|`; bits without a name as a number.

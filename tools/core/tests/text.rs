@@ -7,7 +7,7 @@ use mmlens_core::{
     text::{
         policy::Policy,
         vma_flags::{self, Names, VmaFlags},
-        Dash, Escaped, Hex16, Joined, Line, Size,
+        Dash, Escaped, Hex16, Joined, Line, Rounded, Size,
     },
 };
 use std::fmt::Write;
@@ -31,6 +31,23 @@ fn sizes_are_exact() {
     }
     assert_eq!(format!("{:>7}|", Size(4096)), "      4K|");
     assert_eq!(format!("{Dash:<4}|"), "-   |");
+}
+
+#[test]
+fn long_sizes_are_rounded_down() {
+    for (bytes, expected) in [
+        (0, "0B"),
+        (4096, "4K"),
+        (9999 << 10, "9999K"),
+        (10_001 << 10, "9.7M"),
+        (4 << 40, "4T"),
+        ((4 << 40) + 4096, "4.0T"),
+        ((1 << 47) - 4096, "127.9T"),
+        (u64::MAX & !4095, "15.9E"),
+    ] {
+        assert_eq!(Rounded(bytes).to_string(), expected);
+        assert_eq!(format!("{:>7}", Rounded(bytes)).len(), 8);
+    }
 }
 
 #[test]
