@@ -95,6 +95,15 @@ __u64 mmlens_mm_flags(const struct mm_struct *mm)
 	return __mm_flags_get_word(mm);
 }
 
+unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm)
+{
+#ifdef CONFIG_HUGETLB_PAGE
+	return atomic_long_read(&mm->hugetlb_usage);
+#else
+	return 0;
+#endif
+}
+
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm)
 {
 	return mm_pgtables_bytes(mm);

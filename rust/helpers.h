@@ -48,6 +48,7 @@ void mmlens_get_pid(struct pid *pid);
 void mmlens_get_task_comm(char *comm, struct task_struct *task);
 int mmlens_lock_page_killable(struct page *page);
 __u64 mmlens_mm_flags(const struct mm_struct *mm);
+unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm);
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm);
 unsigned long mmlens_mmap_base(const struct mm_struct *mm);
 bool mmlens_mmap_is_topdown(const struct mm_struct *mm);

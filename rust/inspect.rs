@@ -7,7 +7,9 @@
 mod layout;
 mod mm;
 mod pagetable;
+mod summary;
 mod system;
+mod tally;
 mod target;
 mod user_pgd;
 mod vmas;
@@ -51,6 +53,7 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
     Files::new(dir, Arc::new(target, GFP_KERNEL)?)
         .records::<mm::Fields>(c"mm")?
         .records::<vmas::Vmas>(c"vmas")?
+        .records::<summary::Summary>(c"summary")?
         .records::<layout::Layout>(c"layout")?
         .records::<pagetable::Dump<pagetable::Runs>>(c"pagetable")?
         .records::<pagetable::Dump<pagetable::Entries>>(c"entries")?

@@ -7,6 +7,7 @@
 //! too, so references of that kind are dropped with no lock held.
 
 pub(crate) mod context;
+pub(crate) mod counters;
 pub(crate) mod fields;
 pub(crate) mod kernel_tables;
 pub(crate) mod layout;

@@ -11,6 +11,7 @@
 pub mod aarch64;
 pub mod bits;
 pub mod coalesce;
+pub mod count;
 pub mod entry;
 pub mod format;
 // The format of the other architecture, again.

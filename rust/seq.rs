@@ -72,6 +72,18 @@ impl SeqWriter<'_> {
         size.saturating_sub(self.count())
     }
 
+    /// Whether to go on with a record of about so many bytes that takes an effort to make. If not,
+    /// the buffer is taken for full: what was written before is passed on, and the record is asked
+    /// for again.
+    pub(crate) fn begin(&mut self, bytes: usize) -> bool {
+        if self.count() == 0 || self.room() >= bytes {
+            return true;
+        }
+        // SAFETY: Valid and ours, by the type invariants (`seq_set_overflow()`).
+        unsafe { (*self.m.as_ptr()).count = (*self.m.as_ptr()).size };
+        false
+    }
+
     /// Whether something did not fit.
     pub(crate) fn has_overflowed(&self) -> bool {
         self.room() == 0

@@ -11,7 +11,7 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
-static const char *const files[] = { "mm", "vmas", "pagetable", "entries" };
+static const char *const files[] = { "mm", "vmas", "summary", "layout", "pagetable", "entries" };
 
 /* Many VMAs and entries of every level. */
 static void large(void *arg)

@@ -2,22 +2,23 @@
 
 //! The file `vmas`: a line for each VMA.
 
-use super::target::{
-    Subject,
-    Target, //
+use super::{
+    tally::Tally,
+    target::{
+        Subject,
+        Target, //
+    },
 };
 use crate::{
     debugfs::Records,
-    mm::{
-        tables,
-        vmas::{
-            AnonVma,
-            MmapReadLock,
-            Name,
-            VmaInfo, //
-        },
+    mm::vmas::{
+        AnonVma,
+        MmapReadLock,
+        Name,
+        VmaInfo, //
     },
     pt::{
+        count::Count,
         entry::{
             Entry,
             Raw, //
@@ -45,20 +46,22 @@ const COLUMNS: &str =
     "# start          end              perm pages    pgoff    dev:inode            \
                        anon prot             vm_ops flags words... name\n";
 
+/// Bytes that most lines need: a line is not begun, and nothing counted, where less is left.
+const LINE: usize = 512;
+
 /// A record for each VMA; the position is the address from which to look on, plus one.
 pub(super) struct Vmas {
     subject: Subject,
-    format: Native,
+    tally: Tally,
 }
 
 impl Records for Vmas {
     type Data = Target;
 
     fn open(target: ArcBorrow<'_, Target>) -> Result<Self> {
-        let (_, format) = tables::native()?;
         Ok(Self {
             subject: target.subject()?,
-            format,
+            tally: Tally::new()?,
         })
     }
 
@@ -67,22 +70,27 @@ impl Records for Vmas {
             out.write_str(COLUMNS)?;
             return Ok(Some(1));
         };
+        if !out.begin(LINE) {
+            return Ok(Some(pos));
+        }
         let Some(mm) = self.subject.memory() else {
             return Ok(None);
         };
         let lock = MmapReadLock::lock(&mm)?;
         let vma = lock.find_vma(address).map(|vma| VmaInfo::read(&lock, vma));
         drop(lock);
+        drop(mm);
         let Some(vma) = vma else {
             return Ok(None);
         };
-        write_vma(out, &self.format, &vma)?;
+        let count = self.tally.count(&self.subject, vma.start, vma.end, None)?;
+        write_vma(out, &self.tally.format, &vma, &count)?;
         Ok(Some(vma.end + 1))
     }
 }
 
 /// Writes the columns of a VMA: those of `/proc/PID/maps` and what it leaves out.
-fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo) -> Result {
+fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo, count: &Count) -> Result {
     let pages = (vma.end - vma.start) / PAGE_SIZE as u64;
     let ((major, minor), ino) = vma.file.as_ref().map_or(((0, 0), 0), |f| (f.dev, f.ino));
     write!(
@@ -102,6 +110,7 @@ fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo) -> Result 
     }
     write!(out, " {}", vma.flags.named(&NATIVE))?;
     write_words(out, format, vma)?;
+    count.write_words(out)?;
     write_name(out, vma)?;
     writeln!(out)?;
     Ok(())

@@ -223,6 +223,19 @@ impl Format for Aarch64 {
         raw.0 & SPECIAL != 0
     }
 
+    fn is_accessed(&self, raw: Raw) -> bool {
+        raw.0 & AF != 0
+    }
+
+    fn is_dirty(&self, raw: Raw) -> bool {
+        // The hardware notes it by making the entry writable (`pte_hw_dirty()`).
+        raw.0 & DIRTY != 0 || raw.0 & (DBM | RDONLY) == DBM
+    }
+
+    fn is_contiguous(&self, raw: Raw) -> bool {
+        raw.0 & CONT != 0
+    }
+
     fn gather_contiguous(&self, entries: &mut [Raw], index: usize, level: Level) {
         let Some(block) = self.contiguous(level) else {
             return;

@@ -56,6 +56,18 @@ pub trait Format: Copy {
     /// (`pte_special()`).
     fn is_special(&self, raw: Raw) -> bool;
 
+    /// Whether a leaf was used since the kernel last looked (`pte_young()`).
+    fn is_accessed(&self, raw: Raw) -> bool;
+
+    /// Whether a leaf was written through (`pte_dirty()`).
+    fn is_dirty(&self, raw: Raw) -> bool;
+
+    /// Whether a leaf is part of a contiguous range, for which the hardware may need one entry
+    /// only.
+    fn is_contiguous(&self, _raw: Raw) -> bool {
+        false
+    }
+
     /// Gives each entry of a contiguous range what the hardware may note in any of them: accessed
     /// and dirty. `entries` are neighbours of `level`, the first one number `index` of its table.
     fn gather_contiguous(&self, _entries: &mut [Raw], _index: usize, _level: Level) {}

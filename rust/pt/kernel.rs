@@ -74,6 +74,14 @@ impl<F: KernelFormat> Format for Kernel<F> {
         false
     }
 
+    fn is_accessed(&self, raw: Raw) -> bool {
+        self.0.is_accessed(raw)
+    }
+
+    fn is_dirty(&self, raw: Raw) -> bool {
+        self.0.is_dirty(raw)
+    }
+
     fn is_special(&self, raw: Raw) -> bool {
         self.0.is_special(raw)
     }

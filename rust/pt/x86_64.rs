@@ -43,6 +43,8 @@ const PROTNONE: u64 = 1 << 8;
 const SPECIAL: u64 = 1 << 9;
 const UFFD: u64 = 1 << 10;
 pub(super) const NX: u64 = 1 << 63;
+/// Where the dirty bit is kept of what is not writable, which with it would be a shadow stack.
+const SAVED_DIRTY: u64 = 1 << 58;
 /// `_KERNPG_TABLE`.
 const TABLE: u64 = PRESENT | RW | ACCESSED | DIRTY;
 
@@ -216,6 +218,14 @@ impl Format for X86_64 {
 
     fn is_special(&self, raw: Raw) -> bool {
         raw.0 & SPECIAL != 0
+    }
+
+    fn is_accessed(&self, raw: Raw) -> bool {
+        raw.0 & ACCESSED != 0
+    }
+
+    fn is_dirty(&self, raw: Raw) -> bool {
+        raw.0 & (DIRTY | SAVED_DIRTY) != 0
     }
 
     fn encryption(&self) -> u64 {

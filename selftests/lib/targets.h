@@ -7,7 +7,9 @@
 #include <sys/types.h>
 
 /* The files of a target. */
-static const char *const target_files[] = { "mm", "vmas", "layout", "pagetable", "entries" };
+static const char *const target_files[] = {
+	"mm", "vmas", "summary", "layout", "pagetable", "entries",
+};
 
 #define NR_FILES ARRAY_SIZE(target_files)
 

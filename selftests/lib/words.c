@@ -6,13 +6,18 @@
 #include "lens.h"
 #include "util.h"
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 static const char *const keys[] = {
 	"prot", "memory", "pkey", "anon_vma", "policy", "uffd", "private", "lock_seq", "lock_readers",
+	"present", "contiguous", "accessed", "dirty", "writable", "protnone", "special",
+	"swap", "migration", "device", "hwpoison", "marker", "nonpresent", "bad",
+	"pgd", "p4d", "pud", "pmd", "tables",
 };
 
 static bool is_key(const char *word, size_t len)
 {
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i]) == len && !memcmp(keys[i], word, len))
 			return true;
 	return false;
