@@ -130,10 +130,8 @@ unsigned long mmlens_mmap_legacy_base(const struct mm_struct *mm)
 #ifdef CONFIG_HAVE_ARCH_COMPAT_MMAP_BASES
 	if (mm->task_size <= SZ_4G)
 		return mm->mmap_compat_legacy_base;
-	return mm->mmap_legacy_base;
-#else
-	return 0;
 #endif
+	return mm->mmap_legacy_base;
 }
 
 bool mmlens_mmap_lock_is_contended(struct mm_struct *mm)
