@@ -55,6 +55,7 @@ bool mmlens_mmap_is_topdown(const struct mm_struct *mm);
 unsigned long mmlens_mmap_legacy_base(const struct mm_struct *mm);
 bool mmlens_mmap_lock_is_contended(struct mm_struct *mm);
 bool mmlens_mmap_lock_is_locked(struct mm_struct *mm);
+bool mmlens_may_show_pointers(void);
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm);
 struct task_struct *mmlens_next_thread(struct task_struct *task);
 bool mmlens_page_is_usable(const struct page *page);

@@ -10,8 +10,11 @@
 #include "lib/lens.h"
 #include "lib/util.h"
 
+#define KPTR_RESTRICT "/proc/sys/kernel/kptr_restrict"
+
 static const char *const readable[] = { "targets", "self/mm", "self/vmas", "self/pagetable",
-					"self/entries", "kernel/layout", "kernel/registers",
+					"self/entries", "self/layout", "self/summary",
+					"self/user_pgd", "kernel/layout", "kernel/registers",
 					"kernel/own" };
 static const char *const writable[] = { "attach", "detach" };
 
@@ -89,6 +92,43 @@ TEST(the_folder_of_a_target_wants_the_capability_too)
 	EXPECT_EQ(EPERM, open_error(path, O_RDONLY));
 	/* Opened with the capability. */
 	EXPECT_LT(0, dprintf(detach, "%d", getpid()));
+}
+
+FIXTURE(kernel_addresses)
+{
+	uint64_t restricted;
+};
+
+FIXTURE_SETUP(kernel_addresses)
+{
+	self->restricted = read_number(KPTR_RESTRICT);
+}
+
+FIXTURE_TEARDOWN_PARENT(kernel_addresses)
+{
+	write_number(KPTR_RESTRICT, self->restricted);
+}
+
+/* As for any file that shows them: the sysctl hides them from all, or asks for CAP_SYSLOG. */
+TEST_F(kernel_addresses, obey_kptr_restrict)
+{
+	static const char *const files[] = { "kernel/layout", "kernel/own" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		ASSERT_EQ(0, write_number(KPTR_RESTRICT, 0));
+		EXPECT_EQ(0, open_error(files[i], O_RDONLY));
+		ASSERT_EQ(0, write_number(KPTR_RESTRICT, 1));
+		EXPECT_EQ(0, open_error(files[i], O_RDONLY));
+		ASSERT_EQ(0, write_number(KPTR_RESTRICT, 2));
+		EXPECT_EQ(EPERM, open_error(files[i], O_RDONLY));
+	}
+	/* No addresses of the kernel in these. */
+	EXPECT_EQ(0, open_error("kernel/registers", O_RDONLY));
+	EXPECT_EQ(0, open_error("self/entries", O_RDONLY));
+	ASSERT_EQ(0, write_number(KPTR_RESTRICT, 1));
+	ASSERT_EQ(0, drop_capability(CAP_SYSLOG));
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		EXPECT_EQ(EPERM, open_error(files[i], O_RDONLY));
 }
 
 TEST(the_capability_of_another_user_namespace_is_none)

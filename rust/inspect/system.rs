@@ -19,7 +19,10 @@ use crate::{
         Image,
         Offset, //
     },
-    seq::SeqWriter,
+    seq::{
+        may_show_addresses,
+        SeqWriter, //
+    },
     text::{
         regions::{
             self,
@@ -76,6 +79,7 @@ impl Records for Layout {
     type Data = Kernel;
 
     fn open(_kernel: ArcBorrow<'_, Kernel>) -> Result<Self> {
+        may_show_addresses()?;
         Ok(Self)
     }
 

@@ -49,7 +49,10 @@ use crate::{
         },
         Native, //
     },
-    seq::SeqWriter,
+    seq::{
+        may_show_addresses,
+        SeqWriter, //
+    },
     text::Size, //
 };
 use core::fmt::Write;
@@ -341,6 +344,7 @@ impl<S: Source> Records for Dump<S> {
     type Data = Kernel;
 
     fn open(_kernel: ArcBorrow<'_, Kernel>) -> Result<Self> {
+        may_show_addresses()?;
         let (geometry, format) = tables::native()?;
         Ok(Self {
             source: S::open()?,
