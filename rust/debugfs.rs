@@ -4,15 +4,18 @@
 //!
 //! `kernel::debugfs` sets no `file_operations.owner`, so a file that is open when the module goes
 //! away would be released through freed memory, and it has no hook for the checks of an `open`.
-//! This layer has both, for two kinds of files: [`Records`] to read and [`Control`] to write.
+//! This layer has both, for three kinds of files: [`Records`] to read, [`Control`] to write, and
+//! [`Transaction`] to write a request to and then read the reply from.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
 mod control;
 mod records;
+mod transaction;
 
 pub(crate) use control::Control;
 pub(crate) use records::Records;
+pub(crate) use transaction::Transaction;
 
 use crate::ffi;
 use core::ptr::NonNull;
@@ -22,7 +25,10 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
-    ffi::c_void,
+    ffi::{
+        c_char,
+        c_void, //
+    },
     prelude::*,
     sync::{
         atomic::{
@@ -31,7 +37,11 @@ use kernel::{
             Release, //
         },
         Arc, //
-    }, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
 };
 
 /// A folder. Removed with the last reference: those of its files and of the folders in it are among
@@ -118,6 +128,11 @@ impl<D: Send + Sync> Files<D> {
     /// Adds a file (0200) that obeys `C`.
     pub(crate) fn control<C: Control<Data = D>>(self, name: &CStr) -> Result<Self> {
         self.create(name, 0o200, control::Table::<C>::FILE)
+    }
+
+    /// Adds a file (0600) that replies as `T` does.
+    pub(crate) fn transaction<T: Transaction<Data = D>>(self, name: &CStr) -> Result<Self> {
+        self.create(name, 0o600, transaction::Table::<T>::FILE)
     }
 
     /// `fops` take the `i_private` of an inode for a `D`.
@@ -209,4 +224,22 @@ unsafe fn opener_may_use(file: *const bindings::file) -> Result {
     }
     // SAFETY: Always fine for the current task.
     to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
+}
+
+/// Hands `take` what was written in one `write` of `len` bytes at `buf`, without white space around
+/// it.
+///
+/// Errors: `EINVAL` if it has more than `MAX` bytes or is no UTF-8; `EFAULT`; those of `take`.
+fn with_command<const MAX: usize>(
+    buf: *const c_char,
+    len: usize,
+    take: impl FnOnce(&str) -> Result,
+) -> Result {
+    let mut command = [0u8; MAX];
+    let command = command.get_mut(..len).ok_or(EINVAL)?;
+    UserSlice::new(UserPtr::from_ptr(buf.cast_mut().cast()), len)
+        .reader()
+        .read_slice(command)?;
+    let command = core::str::from_utf8(command).map_err(|_| EINVAL)?;
+    take(command.trim())
 }

@@ -22,6 +22,7 @@ mod generated {
         file,
         inode,
         mm_struct,
+        mutex,
         page,
         pid,
         seq_file,

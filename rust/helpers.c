@@ -8,6 +8,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/pkeys.h>
@@ -156,6 +157,11 @@ bool mmlens_may_show_pointers(void)
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm)
 {
 	return mmap_read_lock_killable(mm);
+}
+
+int mmlens_mutex_lock_killable(struct mutex *lock)
+{
+	return mutex_lock_killable(lock);
 }
 
 struct task_struct *mmlens_next_thread(struct task_struct *task)

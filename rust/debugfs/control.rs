@@ -4,7 +4,8 @@
 
 use super::{
     may_open,
-    opener_may_use, //
+    opener_may_use,
+    with_command, //
 };
 use crate::compat;
 use core::marker::PhantomData;
@@ -15,11 +16,7 @@ use kernel::{
         c_char,
         c_int, //
     },
-    prelude::*,
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    },
+    prelude::*, //
 };
 
 /// What a write to the file does.
@@ -66,17 +63,12 @@ impl<C: Control> Table<C> {
         from_result(|| {
             // SAFETY: `file` is valid.
             unsafe { opener_may_use(file) }?;
-            let mut command = [0u8; MAX_COMMAND];
-            let command = command.get_mut(..len).ok_or(EINVAL)?;
-            UserSlice::new(UserPtr::from_ptr(buf.cast_mut().cast()), len)
-                .reader()
-                .read_slice(command)?;
-            let command = core::str::from_utf8(command).map_err(|_| EINVAL)?;
             // SAFETY: `file` is valid, and so is its inode.
             let data = unsafe { (*(*file).f_inode).i_private };
             // SAFETY: debugfs keeps the file from being removed during `write`, and `Files` keeps
             // the data as long.
-            C::write(unsafe { &*data.cast::<C::Data>() }, command.trim())?;
+            let data = unsafe { &*data.cast::<C::Data>() };
+            with_command::<MAX_COMMAND>(buf, len, |command| C::write(data, command))?;
             Ok(len as isize)
         })
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     compat,
+    ffi,
     seq::SeqWriter, //
 };
 use core::marker::PhantomData;
@@ -26,7 +27,8 @@ use kernel::{
         c_void, //
     },
     prelude::*,
-    sync::ArcBorrow, //
+    sync::ArcBorrow,
+    types::NotThreadSafe, //
 };
 
 /// The text of a file, as a series of records.
@@ -134,6 +136,35 @@ impl<R: Records> Table<R> {
         unsafe { bindings::seq_release(inode, file) }
     }
 
+    /// Gives `change` the state of an open file, and has the next read begin at the first record
+    /// if it succeeds. Not while a read is in progress: sleeps until it has ended.
+    ///
+    /// Errors: `EINTR` if this task is being killed; those of `change`.
+    ///
+    /// # Safety
+    ///
+    /// `file` was opened by [`Self::open`].
+    pub(super) unsafe fn restart(
+        file: *mut bindings::file,
+        change: impl FnOnce(&mut R) -> Result,
+    ) -> Result {
+        // SAFETY: `open` made it a seq file.
+        let m = unsafe { (*file).private_data }.cast::<bindings::seq_file>();
+        // SAFETY: `m` is valid as long as the file is open.
+        let _lock = unsafe { SeqLock::lock(m) }?;
+        // SAFETY: The lock is held.
+        change(&mut unsafe { Self::cursor(m) }.records)?;
+        // What was made for the last reader is of no use any more.
+        // SAFETY: The lock is held.
+        unsafe {
+            (*m).index = 0;
+            (*m).count = 0;
+            (*m).from = 0;
+            (*m).read_pos = 0;
+        }
+        Ok(())
+    }
+
     /// # Safety
     ///
     /// `m` is the seq file of an open file, and its lock is held.
@@ -212,5 +243,39 @@ impl<R: Records> Table<R> {
             }
             Err(error) => error.to_errno(),
         }
+    }
+}
+
+/// The lock of a seq file, which its reads take.
+///
+/// # Invariants
+///
+/// `m` is valid, and this task holds its lock.
+struct SeqLock {
+    m: *mut bindings::seq_file,
+    _nts: NotThreadSafe,
+}
+
+impl SeqLock {
+    /// Errors: `EINTR` if this task is being killed.
+    ///
+    /// # Safety
+    ///
+    /// `m` is valid as long as the result is there.
+    unsafe fn lock(m: *mut bindings::seq_file) -> Result<Self> {
+        // SAFETY: `m` is valid.
+        to_result(unsafe { ffi::mmlens_mutex_lock_killable(&raw mut (*m).lock) })?;
+        // INVARIANT: Just taken.
+        Ok(Self {
+            m,
+            _nts: NotThreadSafe,
+        })
+    }
+}
+
+impl Drop for SeqLock {
+    fn drop(&mut self) {
+        // SAFETY: Held, by the type invariants.
+        unsafe { bindings::mutex_unlock(&raw mut (*self.m).lock) };
     }
 }
