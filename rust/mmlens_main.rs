@@ -8,7 +8,7 @@
 //!
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
-//! - pure (`pt`, `text`): `core` only, no `unsafe`, also compiled on the host;
+//! - pure (`pt`, `query`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
 //!   `unsafe`;
 //! - logic (`buffer`, `device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
@@ -30,6 +30,8 @@ mod mapping;
 mod mm;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
+#[allow(unreachable_pub)] // Public in the host crate.
+mod query;
 mod seq;
 mod stats;
 #[allow(unreachable_pub)] // Public in the host crate.

@@ -24,6 +24,7 @@ pub mod position;
 pub mod show;
 pub mod softleaf;
 pub mod walk;
+pub mod way;
 #[allow(dead_code)]
 pub mod x86_64;
 

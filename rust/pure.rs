@@ -10,4 +10,5 @@
 #![warn(missing_docs)]
 
 pub mod pt;
+pub mod query;
 pub mod text;

@@ -7,6 +7,7 @@
 pub mod auxv;
 pub mod layout;
 pub mod mm_flags;
+pub mod page_flags;
 pub mod policy;
 pub mod regions;
 pub mod registers;

@@ -151,13 +151,29 @@ const DIRTY: u64 = 1 << 1;
 
 /// The bits of a marker (`PTE_MARKER_*`, `include/linux/swapops.h`): write protection by
 /// userfaultfd of a page that is not there, an address whose access is to fail, a guard region.
-const MARKERS: [(u64, &str); 3] = [(1 << 0, "uffd-wp"), (1 << 1, "poisoned"), (1 << 2, "guard")];
+const MARKERS: [(u64, &str); 3] = [
+    (1 << 0, "uffd-wp"),
+    (POISONED, "poisoned"),
+    (GUARD, "guard"),
+];
+const POISONED: u64 = 1 << 1;
+const GUARD: u64 = 1 << 2;
 const MIGRATION: [(u64, &str); 2] = [(YOUNG, "young"), (DIRTY, "dirty")];
 
 impl SoftLeaf {
     /// The page frame that it names.
     pub fn pfn(&self) -> Option<u64> {
         self.place.filter(|_| self.kind.has_pfn())
+    }
+
+    /// Whether it is the marker of a guard region.
+    pub const fn is_guard(&self) -> bool {
+        matches!(self.kind, SoftKind::Marker) && self.flags & GUARD != 0
+    }
+
+    /// Whether it is a marker that makes accesses fail.
+    pub const fn is_poisoned(&self) -> bool {
+        matches!(self.kind, SoftKind::Marker) && self.flags & POISONED != 0
     }
 
     /// Whether `other` says the same, but for the place.

@@ -158,6 +158,12 @@ impl Step {
         self.offset..self.offset.saturating_add(self.snapshot.count)
     }
 
+    /// The entry of `level`, above those of the step, that was followed to get there.
+    pub fn above(&self, level: Level) -> Raw {
+        let raw = self.snapshot.path.get(usize::from(level.number()));
+        raw.copied().unwrap_or_default()
+    }
+
     /// The number of the first of them in its table, if a table holds a power of two of entries.
     pub fn index(&self, geometry: &Geometry) -> usize {
         let Span { level, start, .. } = self.span;
@@ -170,8 +176,7 @@ impl Step {
     fn limits<F: Format>(&self, format: &F, geometry: &Geometry) -> Rights {
         let above = geometry.levels().take_while(|&l| l > self.span.level);
         above.fold(Rights::ALL, |rights, level| {
-            let raw = self.snapshot.path.get(usize::from(level.number()));
-            let raw = raw.copied().unwrap_or_default();
+            let raw = self.above(level);
             rights.and(format.rights(raw, &format.decode(raw, level), level))
         })
     }

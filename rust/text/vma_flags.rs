@@ -122,12 +122,18 @@ impl VmaFlags {
     const READ: u64 = 1 << 0;
     const WRITE: u64 = 1 << 1;
     const EXEC: u64 = 1 << 2;
+    const SHARED: u64 = 1 << 3;
     const MAYSHARE: u64 = 1 << 7;
     const GROWSDOWN: u64 = 1 << 8;
     const UFFD_MISSING: u64 = 1 << 9;
     const PFNMAP: u64 = 1 << 10;
+    const UFFD_WP: u64 = 1 << 12;
+    const IO: u64 = 1 << 14;
+    const DONTEXPAND: u64 = 1 << 18;
     const HUGETLB: u64 = 1 << 22;
+    const SOFTDIRTY: u64 = 1 << 27;
     const MIXEDMAP: u64 = 1 << 28;
+    const HUGEPAGE: u64 = 1 << 29;
     const NOHUGEPAGE: u64 = 1 << 30;
     const UFFD_RWP: u64 = 1 << 43;
     const UFFD: [(u64, &'static str); 4] = [
@@ -156,6 +162,41 @@ impl VmaFlags {
     /// Whether it may map pages by their numbers.
     pub const fn is_special(self) -> bool {
         self.0 & (Self::PFNMAP | Self::MIXEDMAP) != 0
+    }
+
+    /// Whether it may be written to.
+    pub const fn is_writable(self) -> bool {
+        self.0 & Self::WRITE != 0
+    }
+
+    /// Whether others see what is written to it (`VM_SHARED`).
+    pub const fn is_shared(self) -> bool {
+        self.0 & Self::SHARED != 0
+    }
+
+    /// Whether a userfaultfd protects pages of it from writing.
+    pub const fn is_uffd_wp(self) -> bool {
+        self.0 & Self::UFFD_WP != 0
+    }
+
+    /// Whether all of it counts as written to: soft-dirty bits were not cleared since it was made.
+    pub const fn is_soft_dirty(self) -> bool {
+        self.0 & Self::SOFTDIRTY != 0
+    }
+
+    /// What was advised of huge pages: `Some(true)` for `MADV_HUGEPAGE`, `Some(false)` for
+    /// `MADV_NOHUGEPAGE`.
+    pub const fn huge_advice(self) -> Option<bool> {
+        match (self.0 & Self::HUGEPAGE != 0, self.0 & Self::NOHUGEPAGE != 0) {
+            (_, true) => Some(false),
+            (true, false) => Some(true),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether a driver has a say in what is mapped (`VM_SPECIAL`): khugepaged leaves it alone.
+    pub const fn is_driver_s(self) -> bool {
+        self.0 & (Self::IO | Self::DONTEXPAND | Self::PFNMAP | Self::MIXEDMAP) != 0
     }
 
     /// The four letters of `/proc/PID/maps`: `rw-p`. As there, the last one is whether the mapping
