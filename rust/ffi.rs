@@ -18,8 +18,10 @@
 mod generated {
     // The types that the header declares and only the kernel defines.
     use kernel::bindings::{
+        address_space,
         anon_vma,
         file,
+        folio,
         inode,
         mm_struct,
         mutex,

@@ -4,7 +4,10 @@
  * No policy: what a wrapper needs is what the function it calls needs.
  */
 #include <linux/bitmap.h>
+#include <linux/fs.h>
+#include <linux/interval_tree_generic.h>
 #include <linux/io.h>
+#include <linux/memcontrol.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
@@ -24,6 +27,15 @@
 #endif
 
 #include "helpers.h"
+
+/* The tree of mapping->i_mmap, whose functions mm/interval_tree.c keeps to itself. */
+static inline pgoff_t mmlens_start_pgoff(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long, shared.rb_subtree_last,
+		     mmlens_start_pgoff, vma_last_pgoff, static __maybe_unused, mmlens_i_mmap)
 
 bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma)
 {
@@ -50,6 +62,26 @@ void mmlens_cond_resched(void)
 	cond_resched();
 }
 
+int mmlens_empty_area(struct mm_struct *mm, unsigned long min, unsigned long max,
+		      unsigned long size, unsigned long *first)
+{
+	MA_STATE(mas, &mm->mm_mt, 0, 0);
+	int ret = mas_empty_area(&mas, min, max, size);
+
+	*first = mas.index;
+	return ret;
+}
+
+int mmlens_empty_area_rev(struct mm_struct *mm, unsigned long min, unsigned long max,
+			  unsigned long size, unsigned long *last)
+{
+	MA_STATE(mas, &mm->mm_mt, 0, 0);
+	int ret = mas_empty_area_rev(&mas, min, max, size);
+
+	*last = mas.last;
+	return ret;
+}
+
 bool mmlens_fatal_signal_pending(void)
 {
 	return fatal_signal_pending(current);
@@ -58,6 +90,41 @@ bool mmlens_fatal_signal_pending(void)
 const struct inode *mmlens_file_user_inode(struct file *file)
 {
 	return file_user_inode(file);
+}
+
+int mmlens_folio_mapcount(const struct folio *folio)
+{
+	return folio_mapcount(folio);
+}
+
+int mmlens_folio_nid(const struct folio *folio)
+{
+	return folio_nid(folio);
+}
+
+unsigned int mmlens_folio_order(const struct folio *folio)
+{
+	return folio_order(folio);
+}
+
+unsigned long mmlens_folio_pfn(const struct folio *folio)
+{
+	return folio_pfn(folio);
+}
+
+void mmlens_folio_put(struct folio *folio)
+{
+	folio_put(folio);
+}
+
+int mmlens_folio_ref_count(const struct folio *folio)
+{
+	return folio_ref_count(folio);
+}
+
+bool mmlens_folio_try_get(struct folio *folio)
+{
+	return folio_try_get(folio);
 }
 
 void mmlens_get_file(struct file *file)
@@ -83,6 +150,21 @@ void mmlens_get_pid(struct pid *pid)
 void mmlens_get_task_comm(char *comm, struct task_struct *task)
 {
 	strscpy_pad(comm, task->comm, TASK_COMM_LEN);
+}
+
+struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long pgoff)
+{
+	return mmlens_i_mmap_iter_first(&mapping->i_mmap, pgoff, pgoff);
+}
+
+struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long pgoff)
+{
+	return mmlens_i_mmap_iter_next(vma, pgoff, pgoff);
+}
+
+long long mmlens_i_size_read(const struct inode *inode)
+{
+	return i_size_read(inode);
 }
 
 int mmlens_lock_page_killable(struct page *page)
@@ -169,9 +251,35 @@ struct task_struct *mmlens_next_thread(struct task_struct *task)
 	return __next_thread(task);
 }
 
+bool mmlens_page_anon_exclusive(const struct page *page)
+{
+	return PageAnonExclusive(page);
+}
+
+unsigned long mmlens_page_cgroup_ino(struct page *page)
+{
+#ifdef CONFIG_MEMCG
+	return page_cgroup_ino(page);
+#else
+	return 0;
+#endif
+}
+
+struct folio *mmlens_page_folio(struct page *page)
+{
+	return page_folio(page);
+}
+
 bool mmlens_page_is_usable(const struct page *page)
 {
 	return !PageOffline(page) && !PageHWPoison(page);
+}
+
+int mmlens_page_mapcount(const struct folio *folio, const struct page *page)
+{
+	/* As folio_precise_page_mapcount() of fs/proc, for a folio that is mapped. */
+	return atomic_read(&page->_mapcount) + 1 +
+	       (folio_test_large(folio) ? folio_entire_mapcount(folio) : 0);
 }
 
 struct page *mmlens_pfn_to_online_page(unsigned long pfn)
@@ -245,6 +353,11 @@ __u64 mmlens_virt_to_phys(const void *address)
 	return virt_to_phys((void *)address);
 }
 
+unsigned long mmlens_vma_flags(const struct vm_area_struct *vma)
+{
+	return READ_ONCE(vma->vm_flags);
+}
+
 bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma)
 {
 #ifdef CONFIG_USERFAULTFD
@@ -291,6 +404,13 @@ bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *p
 #else
 	return false;
 #endif
+}
+
+struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr)
+{
+	VMA_ITERATOR(vmi, mm, addr);
+
+	return vma_prev(&vmi);
 }
 
 void *mmlens_vzalloc_account(unsigned long size)

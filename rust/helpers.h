@@ -10,8 +10,10 @@
 
 #include <linux/types.h>
 
+struct address_space;
 struct anon_vma;
 struct file;
+struct folio;
 struct inode;
 struct mm_struct;
 struct mutex;
@@ -40,13 +42,27 @@ bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma);
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
 bool mmlens_arch_pkeys_enabled(void);
 void mmlens_cond_resched(void);
+int mmlens_empty_area(struct mm_struct *mm, unsigned long min, unsigned long max,
+		      unsigned long size, unsigned long *first);
+int mmlens_empty_area_rev(struct mm_struct *mm, unsigned long min, unsigned long max,
+			  unsigned long size, unsigned long *last);
 bool mmlens_fatal_signal_pending(void);
 const struct inode *mmlens_file_user_inode(struct file *file);
+int mmlens_folio_mapcount(const struct folio *folio);
+int mmlens_folio_nid(const struct folio *folio);
+unsigned int mmlens_folio_order(const struct folio *folio);
+unsigned long mmlens_folio_pfn(const struct folio *folio);
+void mmlens_folio_put(struct folio *folio);
+int mmlens_folio_ref_count(const struct folio *folio);
+bool mmlens_folio_try_get(struct folio *folio);
 void mmlens_get_file(struct file *file);
 unsigned long mmlens_get_mm_counter_sum(struct mm_struct *mm, int member);
 void mmlens_get_page(struct page *page);
 void mmlens_get_pid(struct pid *pid);
 void mmlens_get_task_comm(char *comm, struct task_struct *task);
+struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long pgoff);
+struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long pgoff);
+long long mmlens_i_size_read(const struct inode *inode);
 int mmlens_lock_page_killable(struct page *page);
 __u64 mmlens_mm_flags(const struct mm_struct *mm);
 unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm);
@@ -60,7 +76,11 @@ bool mmlens_may_show_pointers(void);
 int mmlens_mmap_read_lock_killable(struct mm_struct *mm);
 int mmlens_mutex_lock_killable(struct mutex *lock);
 struct task_struct *mmlens_next_thread(struct task_struct *task);
+bool mmlens_page_anon_exclusive(const struct page *page);
+unsigned long mmlens_page_cgroup_ino(struct page *page);
+struct folio *mmlens_page_folio(struct page *page);
 bool mmlens_page_is_usable(const struct page *page);
+int mmlens_page_mapcount(const struct folio *folio, const struct page *page);
 struct page *mmlens_pfn_to_online_page(unsigned long pfn);
 const void *mmlens_phys_to_virt(__u64 address);
 void mmlens_put_page(struct page *page);
@@ -73,11 +93,13 @@ void mmlens_unlock_page(struct page *page);
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
 void mmlens_vfree(const void *address);
 __u64 mmlens_virt_to_phys(const void *address);
+unsigned long mmlens_vma_flags(const struct vm_area_struct *vma);
 bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma);
 bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock);
 bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *policy);
+struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr);
 void *mmlens_vzalloc_account(unsigned long size);
 
 /* tables.c */

@@ -6,7 +6,10 @@ use super::remote::TaskInfo;
 use crate::ffi;
 use kernel::{
     bindings,
-    mm::MmWithUser,
+    mm::{
+        Mm,
+        MmWithUser, //
+    },
     sync::rcu,
     task::Task, //
 };
@@ -14,7 +17,7 @@ use kernel::{
 /// `mm->owner`: the task whose memory cgroup pays, and by which the OOM killer goes.
 ///
 /// None without memory cgroups, and when the last one that could own it has gone.
-pub(crate) fn owner(mm: &MmWithUser) -> Option<TaskInfo> {
+pub(crate) fn owner(mm: &Mm) -> Option<TaskInfo> {
     let guard = rcu::read_lock();
     let task = owner_pointer(mm, &guard);
     // SAFETY: The field is RCU-protected, so a task lives as long as the read-side section.
@@ -23,14 +26,14 @@ pub(crate) fn owner(mm: &MmWithUser) -> Option<TaskInfo> {
 }
 
 #[cfg(CONFIG_MEMCG)]
-fn owner_pointer(mm: &MmWithUser, _guard: &rcu::Guard) -> *mut bindings::task_struct {
+fn owner_pointer(mm: &Mm, _guard: &rcu::Guard) -> *mut bindings::task_struct {
     let raw = mm.as_raw();
     // SAFETY: `mm` is valid.
     unsafe { (&raw const (*raw).__bindgen_anon_1.owner).read_volatile() }
 }
 
 #[cfg(not(CONFIG_MEMCG))]
-fn owner_pointer(_mm: &MmWithUser, _guard: &rcu::Guard) -> *mut bindings::task_struct {
+fn owner_pointer(_mm: &Mm, _guard: &rcu::Guard) -> *mut bindings::task_struct {
     core::ptr::null_mut()
 }
 

@@ -260,7 +260,13 @@ impl VmaInfo {
 }
 
 impl VmaFile {
-    fn read(vma: &VmaRef) -> Option<Self> {
+    /// The file, open as long as `self` is there.
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
+        self.file.as_ptr()
+    }
+
+    /// The file of a VMA that is locked.
+    pub(super) fn read(vma: &VmaRef) -> Option<Self> {
         // SAFETY: The VMA is locked; the field does not change.
         let file = NonNull::new(unsafe { (*vma.as_ptr()).vm_file })?;
         // SAFETY: The VMA has a reference, so the file is open.
@@ -291,6 +297,9 @@ impl VmaFile {
         unsafe { out.with_raw(write) }
     }
 }
+
+// SAFETY: The count is atomic, and the file stays open.
+unsafe impl Send for VmaFile {}
 
 impl Drop for VmaFile {
     fn drop(&mut self) {
