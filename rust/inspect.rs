@@ -7,6 +7,7 @@
 mod layout;
 mod mm;
 mod pagetable;
+mod query;
 mod summary;
 mod system;
 mod tally;
@@ -57,7 +58,8 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
         .records::<layout::Layout>(c"layout")?
         .records::<pagetable::Dump<pagetable::Runs>>(c"pagetable")?
         .records::<pagetable::Dump<pagetable::Entries>>(c"entries")?
-        .records::<user_pgd::UserPgd>(c"user_pgd")
+        .records::<user_pgd::UserPgd>(c"user_pgd")?
+        .transaction::<query::Query>(c"query")
 }
 
 /// What the files of the top folder work on.

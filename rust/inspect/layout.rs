@@ -30,6 +30,7 @@ use crate::{
             Kind,
             Label, //
         },
+        vma_flags::VmaFlags,
         Rounded, //
     },
 };
@@ -86,7 +87,7 @@ impl Records for Layout {
             Some((mut vma, context)) => {
                 // One that has grown or merged since its first part was shown.
                 vma.start = vma.start.max(address);
-                write_gap(out, &places, address, vma.start, guard_below(&vma))?;
+                write_gap(out, &places, address, vma.start, guard_below(vma.flags))?;
                 write_part(out, &vma, &context)?;
                 write_marks(out, &places, vma.start, vma.end)?;
                 Ok(Some(vma.end + 1))
@@ -188,11 +189,11 @@ fn columns(out: &mut SeqWriter<'_>, start: u64, end: u64, kind: &str) -> fmt::Re
     )
 }
 
-/// The bytes below `vma` that the kernel keeps free (`stack_guard_start_gap()`).
-fn guard_below(vma: &VmaInfo) -> u64 {
-    if vma.flags.grows_down() {
+/// The bytes below a VMA with these flags that the kernel keeps free (`stack_guard_start_gap()`).
+pub(super) fn guard_below(flags: VmaFlags) -> u64 {
+    if flags.grows_down() {
         GUARD_GAP
-    } else if vma.flags.is_shadow_stack() {
+    } else if flags.is_shadow_stack() {
         PAGE_SIZE as u64
     } else {
         0

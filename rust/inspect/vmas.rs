@@ -84,13 +84,19 @@ impl Records for Vmas {
             return Ok(None);
         };
         let count = self.tally.count(&self.subject, vma.start, vma.end, None)?;
-        write_vma(out, &self.tally.format, &vma, &count)?;
+        write_vma(out, &self.tally.format, &vma, Some(&count))?;
         Ok(Some(vma.end + 1))
     }
 }
 
-/// Writes the columns of a VMA: those of `/proc/PID/maps` and what it leaves out.
-fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo, count: &Count) -> Result {
+/// Writes the columns of a VMA: those of `/proc/PID/maps` and what it leaves out; and what its tables
+/// hold, if somebody has counted.
+pub(super) fn write_vma(
+    out: &mut SeqWriter<'_>,
+    format: &Native,
+    vma: &VmaInfo,
+    count: Option<&Count>,
+) -> Result {
     let pages = (vma.end - vma.start) / PAGE_SIZE as u64;
     let ((major, minor), ino) = vma.file.as_ref().map_or(((0, 0), 0), |f| (f.dev, f.ino));
     write!(
@@ -110,7 +116,9 @@ fn write_vma(out: &mut SeqWriter<'_>, format: &Native, vma: &VmaInfo, count: &Co
     }
     write!(out, " {}", vma.flags.named(&NATIVE))?;
     write_words(out, format, vma)?;
-    count.write_words(out)?;
+    if let Some(count) = count {
+        count.write_words(out)?;
+    }
     write_name(out, vma)?;
     writeln!(out)?;
     Ok(())
