@@ -15,7 +15,7 @@
 static const char *const readable[] = { "targets", "self/mm", "self/vmas", "self/pagetable",
 					"self/entries", "self/layout", "self/summary",
 					"self/user_pgd", "kernel/layout", "kernel/registers",
-					"kernel/own" };
+					"kernel/own", "self/query" };
 static const char *const writable[] = { "attach", "detach" };
 
 /* What opening a file of the folder says: 0 or an errno. */
@@ -51,7 +51,7 @@ TEST(modes_and_owners)
 		{ LENS "/attach", S_IFREG | 0200 }, { LENS "/detach", S_IFREG | 0200 },
 		{ LENS "/targets", S_IFREG | 0400 }, { LENS "/self/mm", S_IFREG | 0400 },
 		{ LENS "/self/vmas", S_IFREG | 0400 }, { LENS "/self/pagetable", S_IFREG | 0400 },
-		{ LENS "/self/entries", S_IFREG | 0400 },
+		{ LENS "/self/entries", S_IFREG | 0400 }, { LENS "/self/query", S_IFREG | 0600 },
 		{ LENS "/kernel/layout", S_IFREG | 0400 },
 		{ LENS "/kernel/registers", S_IFREG | 0400 },
 		{ LENS "/kernel/own", S_IFREG | 0400 },
@@ -78,6 +78,8 @@ TEST(nobody_opens_without_the_capability)
 	for (size_t i = 0; i < ARRAY_SIZE(writable); i++) {
 		EXPECT_EQ(EPERM, open_error(writable[i], O_WRONLY)) TH_LOG("%s", writable[i]);
 	}
+	EXPECT_EQ(EPERM, open_error("self/query", O_RDWR));
+	EXPECT_EQ(EPERM, open_error("self/query", O_WRONLY));
 }
 
 TEST(the_folder_of_a_target_wants_the_capability_too)
@@ -161,9 +163,11 @@ TEST(a_descriptor_has_the_rights_of_its_opener)
 {
 	int entries = open(LENS "/self/entries", O_RDONLY);
 	int attach = open(LENS "/attach", O_WRONLY), detach = open(LENS "/detach", O_WRONLY);
+	int query = open(LENS "/self/query", O_RDWR);
 	char text[64];
 
 	ASSERT_LE(0, entries);
+	ASSERT_LE(0, query);
 	ASSERT_LE(0, attach);
 	ASSERT_LE(0, detach);
 	snprintf(text, sizeof(text), "%d", getpid());
@@ -171,6 +175,8 @@ TEST(a_descriptor_has_the_rights_of_its_opener)
 	EXPECT_LT(0, write(attach, text, strlen(text)));
 	EXPECT_LT(0, write(detach, text, strlen(text)));
 	EXPECT_EQ(10, read(entries, text, 10));
+	EXPECT_EQ(10, write(query, "find_vma 0", 10));
+	EXPECT_EQ(10, read(query, text, 10));
 }
 
 TEST_HARNESS_MAIN
