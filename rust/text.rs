@@ -99,12 +99,11 @@ impl fmt::Display for Size {
     }
 }
 
-/// A number of bytes in at most four digits: like [`Size`] where that is short, else rounded down to a
-/// tenth of a unit: `86.0T`. The width of the format is that of the number.
+/// A number of bytes: exact as [`Size`] where that is short, else about, as `~64.0T`.
 #[derive(Clone, Copy, Debug)]
-pub struct Rounded(pub u64);
+pub struct About(pub u64);
 
-impl fmt::Display for Rounded {
+impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u32, char); 6] = [
             (60, 'E'),
@@ -114,21 +113,36 @@ impl fmt::Display for Rounded {
             (20, 'M'),
             (10, 'K'),
         ];
-        let unit = UNITS.into_iter().find(|&(shift, _)| self.0 >> shift != 0);
-        let (shift, letter) = match unit {
-            Some(unit) => unit,
-            None => return Size(self.0).fmt(f),
-        };
+        let width = f.width().unwrap_or(0).saturating_sub(1);
+        let zeros = self.0.trailing_zeros();
         let exact = UNITS
             .into_iter()
-            .find(|&(shift, _)| self.0.trailing_zeros() >= shift);
-        if exact.is_some_and(|(shift, _)| self.0 >> shift < 10_000) {
-            return Size(self.0).fmt(f);
+            .find(|&(shift, _)| self.0 != 0 && zeros >= shift);
+        match exact {
+            Some((shift, unit)) if self.0 >> shift < 100_000 => {
+                return write!(f, "{:>width$}{unit}", self.0 >> shift);
+            }
+            None if self.0 < 100_000 => return write!(f, "{:>width$}B", self.0),
+            _ => {}
         }
-        let rest = self.0 >> (shift - 10) & 1023;
-        let width = f.width().unwrap_or(0).saturating_sub(2);
-        write!(f, "{:>width$}.{}{letter}", self.0 >> shift, rest * 10 >> 10)
+        // Everything that is not short is at least a kilobyte.
+        let Some((shift, unit)) = UNITS.into_iter().find(|&(shift, _)| self.0 >> shift != 0) else {
+            return Size(self.0).fmt(f);
+        };
+        // Ten bits of the fraction are enough for a digit.
+        let fraction = (self.0 >> (shift - 10)) & 0x3ff;
+        let tenths = fraction * 10 / 1024;
+        let (whole, width) = (self.0 >> shift, width.saturating_sub(3));
+        match width.checked_sub(digits(whole)) {
+            Some(pad) => write!(f, "{:pad$}~{whole}.{tenths}{unit}", ""),
+            None => write!(f, "~{whole}.{tenths}{unit}"),
+        }
     }
+}
+
+/// Decimal digits of `n`.
+fn digits(n: u64) -> usize {
+    n.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// Bytes that come from outside and may be anything: shown as text, with `\\` and what is not

@@ -31,7 +31,7 @@ use crate::{
             Label, //
         },
         vma_flags::VmaFlags,
-        Rounded, //
+        About, //
     },
 };
 use core::fmt::{
@@ -184,8 +184,8 @@ fn line(out: &mut SeqWriter<'_>, name: &str, value: fmt::Arguments<'_>) -> fmt::
 fn columns(out: &mut SeqWriter<'_>, start: u64, end: u64, kind: &str) -> fmt::Result {
     write!(
         out,
-        "{start:016x}-{end:016x} {:>7} {kind:<12} ",
-        Rounded(end - start)
+        "{start:016x}-{end:016x} {:>8} {kind:<12} ",
+        About(end - start)
     )
 }
 

@@ -3,8 +3,8 @@
 //! The regions of the kernel's address space, as a picture in address order.
 
 use super::{
-    Dash,
-    Size, //
+    About,
+    Dash, //
 };
 use core::{
     cmp::Reverse,
@@ -143,52 +143,6 @@ impl fmt::Display for Line<'_> {
             Line::Region(r) | Line::Part(r) => write!(f, "{indent}{:<15} {}", r.name, r.what),
         }
     }
-}
-
-/// A number of bytes: exact as [`Size`] where that is short, else about, as `~64.0T`.
-#[derive(Clone, Copy, Debug)]
-pub struct About(pub u64);
-
-impl fmt::Display for About {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u32, char); 6] = [
-            (60, 'E'),
-            (50, 'P'),
-            (40, 'T'),
-            (30, 'G'),
-            (20, 'M'),
-            (10, 'K'),
-        ];
-        let width = f.width().unwrap_or(0).saturating_sub(1);
-        let zeros = self.0.trailing_zeros();
-        let exact = UNITS
-            .into_iter()
-            .find(|&(shift, _)| self.0 != 0 && zeros >= shift);
-        match exact {
-            Some((shift, unit)) if self.0 >> shift < 100_000 => {
-                return write!(f, "{:>width$}{unit}", self.0 >> shift);
-            }
-            None if self.0 < 100_000 => return write!(f, "{:>width$}B", self.0),
-            _ => {}
-        }
-        // Everything that is not short is at least a kilobyte.
-        let Some((shift, unit)) = UNITS.into_iter().find(|&(shift, _)| self.0 >> shift != 0) else {
-            return Size(self.0).fmt(f);
-        };
-        // Ten bits of the fraction are enough for a digit.
-        let fraction = (self.0 >> (shift - 10)) & 0x3ff;
-        let tenths = fraction * 10 / 1024;
-        let (whole, width) = (self.0 >> shift, width.saturating_sub(3));
-        match width.checked_sub(digits(whole)) {
-            Some(pad) => write!(f, "{:pad$}~{whole}.{tenths}{unit}", ""),
-            None => write!(f, "~{whole}.{tenths}{unit}"),
-        }
-    }
-}
-
-/// Decimal digits of `n`.
-fn digits(n: u64) -> usize {
-    n.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// A distance between addresses, of either sign: `+0x1000`, `-0x1000`.

@@ -7,7 +7,7 @@ use mmlens_core::{
     text::{
         policy::Policy,
         vma_flags::{self, Names, VmaFlags},
-        Dash, Escaped, Hex16, Joined, Line, Rounded, Size,
+        About, Dash, Escaped, Hex16, Joined, Line, Size,
     },
 };
 use std::fmt::Write;
@@ -35,19 +35,15 @@ fn sizes_are_exact() {
 
 #[test]
 fn long_sizes_are_rounded_down() {
-    for (bytes, expected) in [
-        (0, "0B"),
-        (4096, "4K"),
-        (9999 << 10, "9999K"),
-        (10_001 << 10, "9.7M"),
-        (4 << 40, "4T"),
-        ((4 << 40) + 4096, "4.0T"),
-        ((1 << 47) - 4096, "127.9T"),
-        (u64::MAX & !4095, "15.9E"),
-    ] {
-        assert_eq!(Rounded(bytes).to_string(), expected);
-        assert_eq!(format!("{:>7}", Rounded(bytes)).len(), 8);
-    }
+    let about = |bytes| format!("{:>8}", About(bytes));
+    assert_eq!(about(0), "      0B");
+    assert_eq!(about(4096), "      4K");
+    assert_eq!(about(64 << 40), "     64T");
+    assert_eq!(about((64 << 40) - 4096), "  ~63.9T");
+    assert_eq!(about(1 << 63), "      8E");
+    assert_eq!(about(u64::MAX), "  ~15.9E");
+    assert_eq!(about(100_001), "  ~97.6K");
+    assert_eq!(format!("{}", About((1 << 50) + 1)), "~1.0P");
 }
 
 #[test]
