@@ -310,8 +310,13 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 /* STACK_TOP of a process, which as a macro is that of the current one. */
 unsigned long mmlens_stack_top(const struct mm_struct *mm)
 {
+#ifdef CONFIG_ARM64
+	if (mm->task_size > SZ_4G)
+		return STACK_TOP_MAX;
+#else
 	if (mm->task_size > SZ_4G)
 		return DEFAULT_MAP_WINDOW;
+#endif
 #if defined(CONFIG_ARM64) && defined(CONFIG_COMPAT)
 	return AARCH32_VECTORS_BASE;
 #else

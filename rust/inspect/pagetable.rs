@@ -28,6 +28,7 @@ use crate::{
     pt::{
         coalesce::Coalesce,
         entry::Entry,
+        format::Format,
         level::{
             Geometry,
             Level, //
@@ -128,12 +129,21 @@ impl Walker {
         if tables.start() > va {
             return Ok((None, tables.start().min(end)));
         }
+        // A contiguous range from its beginning, for what is noted there is so for all of it.
+        let range = format.contiguous(level) as u64 * geometry.size(level);
+        let start = if gather && range > geometry.size(level) {
+            (va & !(range - 1))
+                .max(tables.start())
+                .max(self.section.start)
+        } else {
+            va
+        };
         let span = Span {
             level,
-            start: va,
+            start,
             end: tables.end().min(end),
         };
-        let is_anonymous = !self.section.context.has_file;
+        let is_anonymous = self.section.context.is_anonymous;
         self.last = None;
         let step = window.take(format, geometry, &mut tables, span, is_anonymous)?;
         drop(lock);
@@ -141,7 +151,9 @@ impl Walker {
             window.gather_contiguous(format, geometry, &step);
         }
         self.last = Some(step);
-        Ok((Some(step), step.next))
+        // A range is in one table, so the step has got as far.
+        let part = step.from(geometry, level, va);
+        Ok((part, part.map_or(geometry.entry_end(va, level), |p| p.next)))
     }
 
     /// The entries of `step`.
@@ -181,7 +193,7 @@ impl Walker {
             end: vma.end,
             context: Context {
                 flags: vma.flags,
-                has_file: vma.file.is_some(),
+                is_anonymous: vma.vm_ops.is_null(),
                 has_anon_vma: vma.has_anon_vma(),
             },
         };
@@ -277,7 +289,7 @@ impl Style for Runs {
         level: Level,
         out: &mut SeqWriter<'_>,
     ) -> Result<u64> {
-        let mut run = Coalesce::new(walker.format, walker.geometry.page_size());
+        let mut run = Coalesce::new(walker.format, walker.geometry);
         let mut at = va;
         while at < walker.section.end {
             let (step, next) = walker.step(mm, at, level, true)?;

@@ -116,7 +116,7 @@ impl Sums {
             sums.all.merge(&count);
             if vma.flags.is_hugetlb() {
                 sums.hugetlb.merge(&count);
-            } else if vma.file.is_none() {
+            } else if vma.vm_ops.is_null() {
                 sums.deposits += of(&count.leaves, Level::Pmd);
             }
             at = vma.end;

@@ -184,6 +184,8 @@ impl Records for Registers {
     type Data = Kernel;
 
     fn open(_kernel: ArcBorrow<'_, Kernel>) -> Result<Self> {
+        // Roots of page tables tell where the image is.
+        may_show_addresses()?;
         Ok(Self)
     }
 

@@ -26,7 +26,10 @@ use crate::{
         format::Format,
         level::Level, //
     },
-    seq::SeqWriter, //
+    seq::{
+        may_show_addresses,
+        SeqWriter, //
+    },
 };
 use core::fmt::Write;
 use kernel::{
@@ -35,17 +38,28 @@ use kernel::{
 };
 
 /// A record for the heading and for each entry; the position is the number of the entry plus one.
-pub(super) struct UserPgd(Subject);
+pub(super) struct UserPgd {
+    subject: Subject,
+    /// How many entries may be shown: which of the kernel half are in use tells where the regions
+    /// of the kernel are.
+    entries: usize,
+}
 
 impl Records for UserPgd {
     type Data = Target;
 
     fn open(target: ArcBorrow<'_, Target>) -> Result<Self> {
-        Ok(Self(target.subject()?))
+        Ok(Self {
+            subject: target.subject()?,
+            entries: match may_show_addresses() {
+                Ok(()) => ENTRIES,
+                Err(_) => ENTRIES / 2,
+            },
+        })
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
-        let Some(mm) = self.0.memory() else {
+        let Some(mm) = self.subject.memory() else {
             return Ok(None);
         };
         let pgds = Pgds::of(&mm);
@@ -67,6 +81,9 @@ impl Records for UserPgd {
             return Ok(Some(1));
         };
         let number = usize::try_from(index)?;
+        if number >= self.entries {
+            return Ok(None);
+        }
         let Some((kernel, user)) = pgds.and_then(|pgds| pgds.entry(number)) else {
             return Ok(None);
         };

@@ -30,18 +30,18 @@ use kernel::prelude::*;
 
 /// Room for a window, used again and again.
 pub(super) struct Window {
-    entries: KBox<[Raw; WINDOW]>,
+    entries: KVec<Raw>,
     /// The same, read once more after the look at the pages.
-    again: KBox<[Raw; WINDOW]>,
-    pages: KBox<[PageKind; WINDOW]>,
+    again: KVec<Raw>,
+    pages: KVec<PageKind>,
 }
 
 impl Window {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            entries: KBox::new([Raw(0); WINDOW], GFP_KERNEL)?,
-            again: KBox::new([Raw(0); WINDOW], GFP_KERNEL)?,
-            pages: KBox::new([PageKind::Unknown; WINDOW], GFP_KERNEL)?,
+            entries: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
+            again: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
+            pages: KVec::from_elem(PageKind::Unknown, WINDOW, GFP_KERNEL)?,
         })
     }
 
@@ -58,7 +58,7 @@ impl Window {
         span: Span,
         is_anonymous: bool,
     ) -> Result<Step, T::Error> {
-        let step = Step::take(geometry, tables, span, &mut *self.entries)?;
+        let step = Step::take(geometry, tables, span, &mut self.entries)?;
         let leaf_at = |raw: Raw| match format.decode(raw, span.level) {
             Entry::Leaf { pfn } => Some(pfn),
             _ => None,
@@ -74,7 +74,7 @@ impl Window {
             }
         }
         if any {
-            let again = Step::take(geometry, tables, span, &mut *self.again)?;
+            let again = Step::take(geometry, tables, span, &mut self.again)?;
             let again = self.again.get(again.range()).unwrap_or_default();
             let mut again = again.iter();
             for (&before, page) in entries.iter().zip(self.pages.iter_mut()) {
@@ -107,7 +107,7 @@ impl Window {
         step: &Step,
     ) -> impl Iterator<Item = Found> + 'a {
         let pages = self.pages.get(step.range()).unwrap_or_default();
-        let found = step.found(format, geometry, &*self.entries);
+        let found = step.found(format, geometry, &self.entries);
         found
             .zip(pages)
             .map(|(found, &page)| Found { page, ..found })

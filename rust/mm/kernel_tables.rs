@@ -10,8 +10,10 @@
 //! was copied, unless a table was freed, came back at the same place, and was something else
 //! between.
 //!
-//! Of a range that its reader owns, no table is freed as long as it does: [`OwnTables`]. For other
-//! ranges that is the best that can be done, and not good enough for more than a look.
+//! Of a vmalloc area that its reader owns, no table is freed as long as it does: [`OwnTables`]. The
+//! text of a module may share a table with other modules, whose coming and going can replace it by
+//! a huge leaf (`cpa_collapse_large_pages()`): what was not the same twice is not shown there. For
+//! other ranges that is the best that can be done, and not good enough for more than a look.
 
 use crate::{
     ffi,
@@ -167,6 +169,20 @@ impl<'a> KernelTables<'a> {
     }
 }
 
+impl KernelTables<'_> {
+    /// Looks a few times, until the way was the same twice; says whether it was.
+    fn try_look(&mut self, va: u64, level: Level, window: &mut [Raw]) -> Result<(Snapshot, bool)> {
+        let mut result = self.look(va, level, window);
+        for _ in 1..TRIES {
+            if matches!(result, Ok((_, true))) {
+                break;
+            }
+            result = self.look(va, level, window);
+        }
+        result
+    }
+}
+
 impl Tables for KernelTables<'_> {
     type Error = Error;
 
@@ -175,14 +191,8 @@ impl Tables for KernelTables<'_> {
         if window.is_empty() {
             return Err(EINVAL);
         }
-        let mut result = self.look(va, level, window);
-        for _ in 1..TRIES {
-            if matches!(result, Ok((_, true))) {
-                break;
-            }
-            result = self.look(va, level, window);
-        }
-        result.map(|(snapshot, _)| snapshot)
+        self.try_look(va, level, window)
+            .map(|(snapshot, _)| snapshot)
     }
 }
 
@@ -234,10 +244,14 @@ impl<'a> OwnTables<'a> {
 impl Tables for OwnTables<'_> {
     type Error = Error;
 
-    /// Errors: `EFAULT` if `va` is not in a range of this module.
+    /// Errors: `EFAULT` if `va` is not in a range of this module; `EAGAIN` if its tables were
+    /// changing all the time.
     fn snapshot(&mut self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot> {
         match self.own.find(va) {
-            Some(range) if range.start <= va => self.tables.snapshot(va, level, window),
+            Some(range) if range.start <= va => match self.tables.try_look(va, level, window)? {
+                (snapshot, true) => Ok(snapshot),
+                _ => Err(EAGAIN),
+            },
             _ => Err(EFAULT),
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     },
 };
 use kernel::{
+    bindings,
     mm::{
         virt::{
             flags,
@@ -172,7 +173,21 @@ fn inode(vma: &VmaRef) -> usize {
     // SAFETY: The VMA is locked; the field does not change.
     let file = unsafe { (*vma.as_ptr()).vm_file };
     // SAFETY: The VMA has a reference, so the file is open if there is one.
-    unsafe { file.as_ref() }.map_or(0, |file| file.f_inode.addr())
+    unsafe { user_inode(file) }
+}
+
+/// The inode of a file by its address, as the user sees it: what is mapped of a file on overlayfs is
+/// one below, and what was executed is not. 0 for null.
+///
+/// # Safety
+///
+/// `file` is null or open.
+unsafe fn user_inode(file: *mut bindings::file) -> usize {
+    if file.is_null() {
+        return 0;
+    }
+    // SAFETY: The caller's promise.
+    unsafe { ffi::mmlens_file_user_inode(file) }.addr()
 }
 
 /// The inode of the program, by its address; 0 if there is none.
@@ -180,7 +195,7 @@ fn program_inode(lock: &MmapReadLock<'_>) -> usize {
     // SAFETY: The mm is valid; the field is written under the mmap lock for writing.
     let file = unsafe { (*lock.mm().as_raw()).__bindgen_anon_1.exe_file };
     // SAFETY: The mm has a reference, so the file is open if there is one.
-    unsafe { file.as_ref() }.map_or(0, |file| file.f_inode.addr())
+    unsafe { user_inode(file) }
 }
 
 fn neighbour_below<'a>(lock: &'a MmapReadLock<'_>, vma: &VmaRef) -> Option<&'a VmaRef> {

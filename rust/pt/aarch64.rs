@@ -80,16 +80,6 @@ impl Aarch64 {
         let [page_shift, ..] = self.shift;
         u32::from(page_shift)
     }
-
-    /// How many neighbours a contiguous range has (`CONT_PTES`, `CONT_PMDS`).
-    fn contiguous(&self, level: Level) -> Option<usize> {
-        match (level, self.page_shift()) {
-            (Level::Pte | Level::Pmd, 12) => Some(16),
-            (Level::Pte, 14) => Some(128),
-            (Level::Pmd, 14) | (Level::Pte | Level::Pmd, 16) => Some(32),
-            _ => None,
-        }
-    }
 }
 
 /// `pte_dirty()`: dirty for the kernel, or writable and written to by the hardware.
@@ -236,10 +226,18 @@ impl Format for Aarch64 {
         raw.0 & CONT != 0
     }
 
+    /// `CONT_PTES`, `CONT_PMDS`.
+    fn contiguous(&self, level: Level) -> usize {
+        match (level, self.page_shift()) {
+            (Level::Pte | Level::Pmd, 12) => 16,
+            (Level::Pte, 14) => 128,
+            (Level::Pmd, 14) | (Level::Pte | Level::Pmd, 16) => 32,
+            _ => 1,
+        }
+    }
+
     fn gather_contiguous(&self, entries: &mut [Raw], index: usize, level: Level) {
-        let Some(block) = self.contiguous(level) else {
-            return;
-        };
+        let block = self.contiguous(level);
         let is_part = |raw: &Raw| raw.0 & (VALID | CONT) == VALID | CONT;
         let mut rest = entries;
         let mut next = block - index % block;

@@ -5,6 +5,7 @@
 use super::{
     entry::Entry,
     format::Format,
+    level::Geometry,
     walk::Found, //
 };
 
@@ -36,7 +37,7 @@ impl Run {
 #[derive(Debug)]
 pub struct Coalesce<F> {
     format: F,
-    page_size: u64,
+    geometry: Geometry,
     run: Option<Run>,
     /// The flags of the first entry, worked out once.
     flag_bits: u64,
@@ -44,10 +45,10 @@ pub struct Coalesce<F> {
 
 impl<F: Format> Coalesce<F> {
     /// An empty run.
-    pub fn new(format: F, page_size: u64) -> Self {
+    pub fn new(format: F, geometry: Geometry) -> Self {
         Self {
             format,
-            page_size,
+            geometry,
             run: None,
             flag_bits: 0,
         }
@@ -66,7 +67,9 @@ impl<F: Format> Coalesce<F> {
         if found.start != run.first.end || !is_equal(&run.first, found, self.flag_bits) {
             return false;
         }
-        let pages = (found.start - run.first.start) / self.page_size;
+        // The first entry may begin before the walk does; what it points to, with it.
+        let first = self.geometry.entry_start(run.first.start, run.first.level);
+        let pages = (found.start - first) / self.geometry.page_size();
         let expected = match run.first.entry {
             Entry::Table { pfn } => Some(pfn + run.entries),
             entry => place(&entry).map(|place| place + pages),

@@ -68,6 +68,12 @@ pub trait Format: Copy {
         false
     }
 
+    /// How many neighbours of `level` make a contiguous range: a power of two, 1 if there are none
+    /// such.
+    fn contiguous(&self, _level: Level) -> usize {
+        1
+    }
+
     /// Gives each entry of a contiguous range what the hardware may note in any of them: accessed
     /// and dirty. `entries` are neighbours of `level`, the first one number `index` of its table.
     fn gather_contiguous(&self, _entries: &mut [Raw], _index: usize, _level: Level) {}

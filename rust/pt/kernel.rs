@@ -12,7 +12,10 @@ use super::{
         self,
         Aarch64, //
     },
-    bits::Bit,
+    bits::{
+        Bit,
+        Scope, //
+    },
     entry::{
         AddressBits,
         Entry,
@@ -34,6 +37,9 @@ pub struct Kernel<F>(pub F);
 
 /// What an architecture has to say of entries of the kernel's tables.
 pub trait KernelFormat: Format {
+    /// What each bit means: the software bits have other uses.
+    const KERNEL_BITS: &'static [Bit];
+
     /// Says what `raw` is, at `level`, by the bits alone.
     fn decode_kernel(&self, raw: Raw, level: Level) -> Entry;
 
@@ -42,7 +48,7 @@ pub trait KernelFormat: Format {
 }
 
 impl<F: KernelFormat> Format for Kernel<F> {
-    const BITS: &'static [Bit] = F::BITS;
+    const BITS: &'static [Bit] = F::KERNEL_BITS;
 
     const SOFT_NUMBERS: u64 = F::SOFT_NUMBERS;
 
@@ -86,6 +92,10 @@ impl<F: KernelFormat> Format for Kernel<F> {
         self.0.is_special(raw)
     }
 
+    fn contiguous(&self, level: Level) -> usize {
+        self.0.contiguous(level)
+    }
+
     fn gather_contiguous(&self, entries: &mut [Raw], index: usize, level: Level) {
         self.0.gather_contiguous(entries, index, level);
     }
@@ -96,6 +106,23 @@ impl<F: KernelFormat> Format for Kernel<F> {
 }
 
 impl KernelFormat for X86_64 {
+    const KERNEL_BITS: &'static [Bit] = &[
+        Bit::flag("P", 0, Scope::PRESENT),
+        Bit::flag("RW", 1, Scope::PRESENT),
+        Bit::flag("US", 2, Scope::PRESENT),
+        Bit::flag("PWT", 3, Scope::PRESENT),
+        Bit::flag("PCD", 4, Scope::PRESENT),
+        Bit::flag("A", 5, Scope::PRESENT),
+        Bit::flag("D", 6, Scope::PRESENT),
+        Bit::flag("PAT", 7, Scope::PTE_LEAF),
+        Bit::flag("PSE", 7, Scope::HUGE_LEAF),
+        Bit::flag("PAT", 12, Scope::HUGE_LEAF),
+        Bit::flag("G", 8, Scope::LEAF),
+        // `_PAGE_KERNEL_4K`: not to become a part of a huge page.
+        Bit::flag("kernel-4k", 11, Scope::LEAF),
+        Bit::flag("NX", 63, Scope::PRESENT),
+    ];
+
     fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
         let is_huge = raw.0 & x86_64::PSE != 0 && matches!(level, Level::Pmd | Level::Pud);
         match self.decode(raw, level) {
@@ -126,6 +153,8 @@ impl KernelFormat for X86_64 {
 }
 
 impl KernelFormat for Aarch64 {
+    const KERNEL_BITS: &'static [Bit] = Self::BITS;
+
     fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
         match self.decode(raw, level) {
             Entry::NonPresent(_) => Entry::Bad,

@@ -45,8 +45,8 @@ pub const ENTRY_COLUMNS: &str =
 pub struct Context {
     /// `vm_flags`.
     pub flags: VmaFlags,
-    /// Whether it maps a file.
-    pub has_file: bool,
+    /// Whether it is anonymous memory (`vma_is_anonymous()`).
+    pub is_anonymous: bool,
     /// Whether anonymous pages were ever mapped in it.
     pub has_anon_vma: bool,
 }
@@ -169,7 +169,7 @@ fn write_hole(out: &mut dyn fmt::Write, context: &Context, level: Level) -> fmt:
     if context.flags.is_uffd_missing() {
         out.write_str(" uffd-missing")?;
     }
-    if !context.has_file && !context.has_anon_vma && !context.flags.is_special() {
+    if context.is_anonymous && !context.has_anon_vma {
         out.write_str(" never-written")?;
     }
     Ok(())

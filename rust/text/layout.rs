@@ -268,7 +268,8 @@ impl Bases {
         Self {
             stack_top,
             program: if is_32_bit {
-                0x40_0000
+                // `COMPAT_ELF_ET_DYN_BASE`.
+                align_up(stack_top / 3, page_size) + 0x100_0000
             } else {
                 align_down(stack_top / 3 * 2, page_size)
             },

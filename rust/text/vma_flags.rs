@@ -159,11 +159,6 @@ impl VmaFlags {
         self.0 & Self::UFFD_RWP != 0
     }
 
-    /// Whether it may map pages by their numbers.
-    pub const fn is_special(self) -> bool {
-        self.0 & (Self::PFNMAP | Self::MIXEDMAP) != 0
-    }
-
     /// Whether it may be written to.
     pub const fn is_writable(self) -> bool {
         self.0 & Self::WRITE != 0

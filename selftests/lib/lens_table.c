@@ -37,7 +37,7 @@ static const char *const bit_names[] = {
 #ifdef __x86_64__
 	"P", "RW", "US", "PWT", "PCD", "A", "D", "PAT", "PSE", "G", "NX",
 	"special", "uffd-wp", "soft-dirty", "saved-dirty", "pkey=", "exclusive", "other=",
-	"PROTNONE", "encrypted", "shadow-stack",
+	"PROTNONE", "encrypted", "shadow-stack", "kernel-4k",
 #else
 	"VALID", "PAGE", "TABLE", "NS", "USER", "RDONLY", "AF", "nG", "GP", "DBM", "CONT",
 	"PXN", "UXN", "AttrIndx=", "SH=", "POIndex=", "dirty", "special", "uffd-wp",

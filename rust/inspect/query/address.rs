@@ -174,7 +174,7 @@ impl Address {
     fn context(&self) -> Context {
         Context {
             flags: self.vma.flags,
-            has_file: self.vma.file.is_some(),
+            is_anonymous: self.vma.vm_ops.is_null(),
             has_anon_vma: self.vma.has_anon_vma(),
         }
     }

@@ -65,7 +65,9 @@ use kernel::{
 /// first of them.
 const TOP: u64 = 1 << 63;
 /// No region goes on to the last page, whose end could not be written.
-const END: u64 = u64::MAX - 0xfff;
+const END: u64 = u64::MAX - LAST_BYTE;
+/// The last byte of the smallest page.
+const LAST_BYTE: u64 = 0xfff;
 
 /// What is shown under one heading.
 #[derive(Clone, Copy)]
@@ -154,9 +156,10 @@ impl Source for Everything {
         let mut sections = KVec::new();
         Picture::take()?.for_each_section(|start, end, name| {
             let excuse = SHARED.iter().find(|&&(shared, _)| shared == name);
+            // Positions are pages.
             let section = Section {
-                start,
-                end: end.min(END),
+                start: start & !LAST_BYTE,
+                end: (end.min(END) + LAST_BYTE) & !LAST_BYTE,
                 name,
                 excuse: excuse.map(|&(_, why)| why),
             };
@@ -218,7 +221,7 @@ pub(super) struct Dump<S> {
     source: S,
     geometry: Geometry,
     format: KernelFormat<Native>,
-    window: KBox<[Raw; WINDOW]>,
+    window: KVec<Raw>,
     /// What is in the window.
     last: Option<Step>,
     section: Section,
@@ -289,7 +292,7 @@ impl<S: Source> Dump<S> {
             start: va,
             end: self.section.end,
         };
-        let step = source.step(&mut **window, geometry, *format, span)?;
+        let step = source.step(window, geometry, *format, span)?;
         if let Some(step) = &step {
             let entries = window.get_mut(step.range()).unwrap_or_default();
             format.gather_contiguous(entries, step.index(geometry), level);
@@ -300,14 +303,14 @@ impl<S: Source> Dump<S> {
 
     /// The next run of `level` from `va` on, and where it ends.
     fn run(&mut self, va: u64, level: Level) -> Result<(Option<Run>, u64)> {
-        let mut run = Coalesce::new(self.format, self.geometry.page_size());
+        let mut run = Coalesce::new(self.format, self.geometry);
         let end = self.section.end;
         let mut at = va;
         while at < end {
             let Some(step) = self.step(at, level)? else {
                 return Ok((run.run().copied(), end));
             };
-            let mut found = step.found(&self.format, &self.geometry, &*self.window);
+            let mut found = step.found(&self.format, &self.geometry, &self.window);
             let other = found.find(|found| {
                 // Holes are not shown: what is no run is one.
                 match found.entry {
@@ -350,7 +353,7 @@ impl<S: Source> Records for Dump<S> {
             source: S::open()?,
             geometry,
             format: KernelFormat(format),
-            window: KBox::new([Raw(0); WINDOW], GFP_KERNEL)?,
+            window: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
             last: None,
             section: Section {
                 start: 0,

@@ -123,7 +123,7 @@ fn bases_are_those_of_the_kernel() {
             unmapped: 0x2aaa_aaaa_b000,
         }
     );
-    assert_eq!(Bases::x86_64(0xffff_e000, 4096).program, 0x40_0000);
+    assert_eq!(Bases::x86_64(0xffff_e000, 4096).program, 0x5655_5000);
     assert_eq!(
         Bases::aarch64(1 << 48, 4096),
         Bases {

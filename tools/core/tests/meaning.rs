@@ -28,7 +28,7 @@ const ARM_4K: Arm = Arm {
 
 const READ_WRITE: Context = Context {
     flags: VmaFlags(0b11),
-    has_file: false,
+    is_anonymous: true,
     has_anon_vma: true,
 };
 

@@ -41,7 +41,7 @@ fn runs<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Run
     let mut last: Option<Step> = None;
     let mut at = span.start;
     while at < span.end {
-        let mut run = Coalesce::new(format, geometry.page_size());
+        let mut run = Coalesce::new(format, geometry);
         at = loop {
             let kept = last.and_then(|s| s.from(&geometry, span.level, at));
             let step = kept.unwrap_or_else(|| {
@@ -284,6 +284,29 @@ fn levels_follow_one_another() {
         assert_eq!(seen, geometry.levels().collect::<Vec<_>>());
         assert_eq!(seen.len(), levels);
     }
+}
+
+/// A run may begin inside of a huge page; what it points to begins with the page.
+#[test]
+fn runs_from_the_middle_of_a_leaf() {
+    let machine = machine(X86, 12, 4, 47);
+    let mut memory = Memory::new(machine);
+    for (va, pfn) in [(0x20_0000, 0x4000), (0x40_0000, 0x4200)] {
+        let leaf = Node::Leaf {
+            pfn,
+            write: true,
+            exec: false,
+        };
+        assert!(memory.map(va, Level::Pmd, leaf));
+    }
+    let span = Span {
+        level: Level::Pmd,
+        start: 0x25_0000,
+        end: 0x60_0000,
+    };
+    let runs = runs(&mut memory, span, 512);
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].entries, runs[0].contiguous), (2, true));
 }
 
 /// A part of a step is for its level and addresses only.
