@@ -343,6 +343,33 @@ TEST_F(layout, of_a_program_that_is_not_randomized)
 		  mark_of(&self->layout, "stack_top"));
 }
 
+/* As in a container: what is mapped of a file is another inode than what was executed. */
+TEST_F(layout, of_a_program_on_overlayfs)
+{
+	char *const command[] = { "/tmp/overlay/sleep", "1000", NULL };
+	struct lens_vmas vmas;
+	size_t text = 0;
+
+	if (system("mkdir -p /tmp/overlay && mount -t overlay none "
+		   "-o lowerdir=/usr/bin:/usr/sbin /tmp/overlay 2>/dev/null"))
+		SKIP(return, "no overlayfs");
+	look_at(target_exec(command));
+	ASSERT_EQ(0, lens_vmas(self->target, &vmas));
+	for (size_t i = 0; i < vmas.nr; i++) {
+		if (strcmp(vmas.vma[i].name, command[0]) || vmas.vma[i].perm[2] != 'x')
+			continue;
+		EXPECT_KIND("text", (void *)vmas.vma[i].start);
+		text++;
+	}
+	EXPECT_EQ(1, text);
+	EXPECT_NE(NULL, strstr(self->layout.text, "\nprogram_offset: "));
+	lens_vmas_free(&vmas);
+	lens_detach(self->target);
+	target_end(self->target);
+	self->target = 0;
+	EXPECT_EQ(0, system("umount /tmp/overlay"));
+}
+
 TEST_F(layout, with_mmap_from_below)
 {
 	char *const command[] = { "sleep", "1000", NULL };
