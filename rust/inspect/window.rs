@@ -58,7 +58,20 @@ impl Window {
         span: Span,
         is_anonymous: bool,
     ) -> Result<Step, T::Error> {
-        let step = Step::take(geometry, tables, span, &mut self.entries)?;
+        let mut step = Step::take(geometry, tables, span, &mut self.entries)?;
+        if step.reached() > span.level {
+            // The way ends above, and probably for its neighbours too: on to the next table.
+            let above = Span {
+                level: step.reached(),
+                ..span
+            };
+            let above = Step::take(geometry, tables, above, &mut self.again)?;
+            let table = above
+                .found(format, geometry, &self.again)
+                .find(|found| matches!(found.entry, Entry::Table { .. }));
+            step.next = step.next.max(table.map_or(above.next, |found| found.start));
+            return Ok(step);
+        }
         let leaf_at = |raw: Raw| match format.decode(raw, span.level) {
             Entry::Leaf { pfn } => Some(pfn),
             _ => None,

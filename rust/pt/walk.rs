@@ -153,6 +153,11 @@ impl Step {
         self.span
     }
 
+    /// The lowest level of which an entry was read: that of the span, unless the way down ended above.
+    pub fn reached(&self) -> Level {
+        self.snapshot.reached
+    }
+
     /// Which part of the window its entries are.
     pub fn range(&self) -> Range<usize> {
         self.offset..self.offset.saturating_add(self.snapshot.count)
