@@ -404,7 +404,9 @@ bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *p
 	BUILD_BUG_ON(MAX_NUMNODES > 64 * ARRAY_SIZE(policy->nodes));
 	policy->mode = vma->vm_policy->mode;
 	policy->flags = vma->vm_policy->flags;
-	bitmap_to_arr64(policy->nodes, vma->vm_policy->nodes.bits, MAX_NUMNODES);
+	/* The kernel leaves the nodes as they were allocated where the mode has none. */
+	if (policy->mode != MPOL_LOCAL)
+		bitmap_to_arr64(policy->nodes, vma->vm_policy->nodes.bits, MAX_NUMNODES);
 	return true;
 #else
 	return false;
