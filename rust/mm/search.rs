@@ -39,6 +39,13 @@ pub(crate) struct Advice {
     pub(crate) disabled: Option<Disabled>,
 }
 
+/// Whether the kernel has transparent huge pages.
+#[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+pub(crate) const HAS_HUGE_PAGES: bool = true;
+/// Whether the kernel has transparent huge pages.
+#[cfg(not(CONFIG_TRANSPARENT_HUGEPAGE))]
+pub(crate) const HAS_HUGE_PAGES: bool = false;
+
 impl Advice {
     /// Reads what there is.
     pub(crate) fn read(lock: &MmapReadLock<'_>, vma: &VmaRef) -> Self {
@@ -52,6 +59,7 @@ impl Advice {
             wants_mkwrite: ops
                 .is_some_and(|ops| ops.page_mkwrite.is_some() || ops.pfn_mkwrite.is_some()),
             disabled: match (completely, others) {
+                _ if !HAS_HUGE_PAGES => Some(Disabled::Kernel),
                 (true, _) => Some(Disabled::Completely),
                 (false, true) => Some(Disabled::ExceptAdvised),
                 (false, false) => None,

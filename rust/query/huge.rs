@@ -32,9 +32,11 @@ pub struct Facts {
     pub folio_pages: Option<u64>,
 }
 
-/// How a process has switched transparent huge pages off.
+/// How transparent huge pages are switched off for a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disabled {
+    /// The kernel was built without them (real-time kernels are).
+    Kernel,
     /// Everywhere.
     Completely,
     /// But for where `MADV_HUGEPAGE` asks for them.
@@ -93,6 +95,7 @@ impl Facts {
             return WhyNot::Driver;
         }
         match (self.flags.huge_advice(), self.disabled) {
+            (_, Some(Disabled::Kernel)) => return WhyNot::Process(Disabled::Kernel),
             (Some(false), _) => return WhyNot::Advice,
             (Some(true), Some(Disabled::ExceptAdvised)) | (_, None) => {}
             (_, Some(disabled)) => return WhyNot::Process(disabled),
@@ -128,6 +131,9 @@ impl fmt::Display for Facts {
             }
             WhyNot::Driver => write!(f, "driver: only the driver could map {size} at a time"),
             WhyNot::Advice => write!(f, "advice: the program asked not to (MADV_NOHUGEPAGE)"),
+            WhyNot::Process(Disabled::Kernel) => {
+                write!(f, "kernel: it was built without transparent huge pages")
+            }
             WhyNot::Process(Disabled::Completely) => {
                 write!(f, "process: switched off by prctl(PR_SET_THP_DISABLE)")
             }

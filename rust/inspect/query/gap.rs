@@ -5,7 +5,10 @@
 use super::super::layout::guard_below;
 use crate::{
     mm::{
-        search::Placement,
+        search::{
+            Placement,
+            HAS_HUGE_PAGES, //
+        },
         tables,
         vmas::MmapReadLock, //
     },
@@ -90,7 +93,7 @@ fn choose(lock: &MmapReadLock<'_>, placement: &Placement, len: u64, huge: u64) -
     }
     // A power of two.
     let below_huge = huge.wrapping_sub(1);
-    if len & below_huge == 0 {
+    if HAS_HUGE_PAGES && len & below_huge == 0 {
         // Aligned for a huge page, if there is room (`__thp_get_unmapped_area()`).
         let padded = len
             .checked_add(huge)

@@ -331,6 +331,14 @@ fn why_it_is_not_huge() {
         ),
         (
             huge::Facts {
+                disabled: Some(Disabled::Kernel),
+                flags: flags(1 << 30),
+                ..base()
+            },
+            WhyNot::Process(Disabled::Kernel),
+        ),
+        (
+            huge::Facts {
                 disabled: Some(Disabled::Completely),
                 flags: flags(1 << 29),
                 ..base()
