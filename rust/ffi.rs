@@ -47,3 +47,13 @@ pub(crate) mod uapi {
         MMLENS_IOC_MAGIC, //
     };
 }
+
+macro_rules! plain_data {
+    ($($name:ident),+) => { $(
+        // SAFETY: Integers, with explicit padding (`uapi/mmlens.h`): all bytes are initialised.
+        unsafe impl kernel::transmute::AsBytes for generated::$name {}
+        // SAFETY: Integers: any bytes are a value.
+        unsafe impl kernel::transmute::FromBytes for generated::$name {}
+    )+ };
+}
+plain_data!(mmlens_info, mmlens_stats);

@@ -9,7 +9,11 @@ pub(crate) mod own;
 use crate::{
     ffi,
     text::{
-        regions::Region,
+        regions::{
+            furthest,
+            is_image_symbol,
+            Region, //
+        },
         registers::Value, //
     },
 };
@@ -128,8 +132,8 @@ pub(crate) fn image() -> Option<Image> {
     if !raw.complete || !is_in_image(raw.inside) {
         return None;
     }
-    let start = bound(raw.inside, raw.floor).checked_sub(raw.head)?;
-    let end = bound(raw.inside, raw.ceiling).checked_add(1)?;
+    let start = furthest(raw.inside, raw.floor, is_in_image).checked_sub(raw.head)?;
+    let end = furthest(raw.inside, raw.ceiling, is_in_image).checked_add(1)?;
     Some(Image {
         start,
         end,
@@ -138,28 +142,12 @@ pub(crate) fn image() -> Option<Image> {
     })
 }
 
-/// The address furthest from `inside` towards `outside` that is in the image.
-fn bound(mut inside: u64, mut outside: u64) -> u64 {
-    while inside.abs_diff(outside) > 1 {
-        // No overflow, in both directions.
-        let middle = inside.min(outside) + inside.abs_diff(outside) / 2;
-        if is_in_image(middle) {
-            inside = middle;
-        } else {
-            outside = middle;
-        }
-    }
-    inside
-}
-
-/// Whether `address` has a symbol of the kernel image. Those of modules and of generated code have
-/// the name of their owner in brackets, and what has no symbol is shown as a number.
+/// Whether `address` is in the kernel image, by the symbol that it has.
 fn is_in_image(address: u64) -> bool {
     // More than `KSYM_SYMBOL_LEN`, which is a name, an offset, a size and two names of owners.
     let mut text = [0u8; bindings::KSYM_NAME_LEN as usize + 256];
     // SAFETY: There is room for a symbol, and any number may be asked for.
     let length =
         unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr().cast(), address as usize) };
-    let name = text.get(..length as usize).unwrap_or_default();
-    !name.is_empty() && !name.starts_with(b"0x") && !name.contains(&b'[')
+    is_image_symbol(text.get(..length as usize).unwrap_or_default())
 }

@@ -9,9 +9,10 @@
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
 //! - pure (`pt`, `query`, `text`): `core` only, no `unsafe`, also compiled on the host;
-//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `uapi`, `compat`, `ffi`): the only
+//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `compat`, `ffi`): the only
 //!   `unsafe`;
-//! - logic (`buffer`, `device`, `mapping`, `ioctl`, `stats`, `inspect`): safe code, the policy.
+//! - logic (`buffer`, `device`, `mapping`, `ioctl`, `uapi`, `stats`, `inspect`): safe code, the
+//!   policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]

@@ -12,30 +12,27 @@ use crate::ffi::uapi::{
 use core::mem::size_of;
 use kernel::{
     prelude::*,
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
     uaccess::{
         UserPtr,
         UserSlice, //
     },
 };
 
-/// A struct of the ioctl interface.
-///
-/// # Safety
-///
-/// It is plain data without padding: all bytes are initialised, and any bytes are a value. It
-/// begins with a `__u32 size`.
-pub(crate) unsafe trait Versioned: Default {
+/// A struct of the ioctl interface: plain data that begins with a `__u32 size`.
+pub(crate) trait Versioned: AsBytes + FromBytes + Default {
     /// Its size when it was first published.
     const FIRST_SIZE: usize;
 }
 
-// SAFETY: Integers, with explicit padding.
-unsafe impl Versioned for mmlens_info {
+impl Versioned for mmlens_info {
     const FIRST_SIZE: usize = 40;
 }
 
-// SAFETY: Integers, with explicit padding.
-unsafe impl Versioned for mmlens_stats {
+impl Versioned for mmlens_stats {
     const FIRST_SIZE: usize = 56;
 }
 
@@ -59,7 +56,7 @@ impl<T: Versioned> Request<T> {
         let mut reader = UserSlice::new(address, user_size).reader();
         let mut value = T::default();
         let known = user_size.min(size_of::<T>());
-        let bytes = as_bytes_mut(&mut value).get_mut(..known).ok_or(EINVAL)?;
+        let bytes = value.as_bytes_mut().get_mut(..known).ok_or(EINVAL)?;
         reader.read_slice(bytes)?;
         let size_member = bytes.first_chunk().copied().map(u32::from_ne_bytes);
         let mut unknown = [0; 64];
@@ -94,19 +91,9 @@ impl<T: Versioned> Request<T> {
     pub(crate) fn answer(self, answer: impl FnOnce(u32) -> T) -> Result {
         let answer = answer(self.user_size as u32);
         let known = self.user_size.min(size_of::<T>());
-        let bytes = as_bytes(&answer).get(..known).ok_or(EINVAL)?;
+        let bytes = answer.as_bytes().get(..known).ok_or(EINVAL)?;
         UserSlice::new(self.address, self.user_size)
             .writer()
             .write_slice(bytes)
     }
-}
-
-fn as_bytes<T: Versioned>(value: &T) -> &[u8] {
-    // SAFETY: `T` is plain data without padding, by the contract of the trait.
-    unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast(), size_of::<T>()) }
-}
-
-fn as_bytes_mut<T: Versioned>(value: &mut T) -> &mut [u8] {
-    // SAFETY: `T` is plain data and any bytes are a value, by the contract of the trait.
-    unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(value).cast(), size_of::<T>()) }
 }

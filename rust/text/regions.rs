@@ -145,6 +145,28 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// The address furthest from `inside` towards `outside` that is in a range without holes, which
+/// `inside` is in and `outside` is not. `is_in` is asked some 64 times at most.
+pub fn furthest(mut inside: u64, mut outside: u64, is_in: impl Fn(u64) -> bool) -> u64 {
+    while inside.abs_diff(outside) > 1 {
+        // No overflow, in both directions.
+        let middle = inside.min(outside) + inside.abs_diff(outside) / 2;
+        if is_in(middle) {
+            inside = middle;
+        } else {
+            outside = middle;
+        }
+    }
+    inside
+}
+
+/// Whether what `sprint_symbol_no_offset()` wrote is a symbol of the kernel image. Those of modules
+/// and of generated code have the name of their owner in brackets, and what has no symbol is shown
+/// as a number.
+pub fn is_image_symbol(text: &[u8]) -> bool {
+    !text.is_empty() && !text.starts_with(b"0x") && !text.contains(&b'[')
+}
+
 /// A distance between addresses, of either sign: `+0x1000`, `-0x1000`.
 #[derive(Clone, Copy, Debug)]
 pub struct Signed(pub u64);

@@ -3,7 +3,7 @@
 //! The kernel's regions and registers.
 
 use mmlens_core::text::{
-    regions::{picture, Conflict, Line, Region, Signed},
+    regions::{furthest, is_image_symbol, picture, Conflict, Line, Region, Signed},
     registers::{aarch64, write_register, x86_64, Register, Values},
 };
 use proptest::prelude::*;
@@ -92,7 +92,34 @@ fn offsets_have_a_sign() {
     assert_eq!(Signed(0u64.wrapping_sub(0x2000)).to_string(), "-0x2000");
 }
 
+#[test]
+fn symbols_of_the_image() {
+    // What the kernel wrote for an address in vmlinux, in a module, in a BPF program, in none.
+    assert!(is_image_symbol(b"_stext"));
+    assert!(!is_image_symbol(b"init_module [mmlens]"));
+    assert!(!is_image_symbol(b"bpf_prog_6deef7357e7b4530 [bpf]"));
+    assert!(!is_image_symbol(b"0xffffffff80000000"));
+    assert!(!is_image_symbol(b""));
+}
+
 proptest! {
+    /// Whatever the range, its ends are found from anywhere in it.
+    #[test]
+    fn ends_are_found_by_halving(mut edges in proptest::array::uniform4(any::<u64>()), inside: u64) {
+        edges.sort_unstable();
+        let [below, first, last, above] = edges;
+        prop_assume!(below < first && last < above);
+        let inside = first + inside % (last - first + 1).max(1);
+        let asked = std::cell::Cell::new(0);
+        let is_in = |address: u64| {
+            asked.set(asked.get() + 1);
+            (first..=last).contains(&address)
+        };
+        prop_assert_eq!(furthest(inside, below, is_in), first);
+        prop_assert_eq!(furthest(inside, above, is_in), last);
+        prop_assert!(asked.get() <= 128);
+    }
+
     /// Whatever the regions, the lines that are not parts have every address once.
     #[test]
     fn pictures_are_complete(mut edges in proptest::collection::btree_set(1u64.., 0..20)) {
