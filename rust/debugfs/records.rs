@@ -155,13 +155,15 @@ impl<R: Records> Table<R> {
         // SAFETY: The lock is held.
         change(&mut unsafe { Self::cursor(m) }.records)?;
         // What was made for the last reader is of no use any more.
-        // SAFETY: The lock is held.
-        unsafe {
-            (*m).index = 0;
-            (*m).count = 0;
-            (*m).from = 0;
-            (*m).read_pos = 0;
-        }
+        // SAFETY: The lock is held, which this field is under. (Not the lock itself: another task
+        // may be waiting for it, so there is no `&mut` to the whole.)
+        unsafe { (*m).index = 0 };
+        // SAFETY: The same.
+        unsafe { (*m).count = 0 };
+        // SAFETY: The same.
+        unsafe { (*m).from = 0 };
+        // SAFETY: The same.
+        unsafe { (*m).read_pos = 0 };
         Ok(())
     }
 

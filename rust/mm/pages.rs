@@ -144,23 +144,36 @@ impl FolioRef {
     fn facts(&self, page: NonNull<bindings::page>, pfn: u64) -> PageFacts {
         let folio = self.folio.as_ptr();
         let page = page.as_ptr();
-        // SAFETY: The folio is held by the type invariants, and the page is in it; these functions
-        // only read.
-        unsafe {
-            let flags = PageFlags(bindings::stable_page_flags(page));
-            PageFacts {
-                pfn,
-                kind: page_kind(pfn),
-                order: ffi::mmlens_folio_order(folio),
-                folio_pfn: ffi::mmlens_folio_pfn(folio) as u64,
-                flags,
-                ref_count: i64::from(ffi::mmlens_folio_ref_count(folio)) - 1,
-                map_count: i64::from(ffi::mmlens_page_mapcount(folio, page)),
-                folio_map_count: i64::from(ffi::mmlens_folio_mapcount(folio)),
-                is_exclusive: flags.is_anon() && ffi::mmlens_page_anon_exclusive(page),
-                node: ffi::mmlens_folio_nid(folio),
-                memcg: ffi::mmlens_page_cgroup_ino(page) as u64,
-            }
+        // SAFETY: The folio is held by the type invariants, and the page is in it; this only reads.
+        let flags = PageFlags(unsafe { bindings::stable_page_flags(page) });
+        // SAFETY: Held, by the type invariants.
+        let order = unsafe { ffi::mmlens_folio_order(folio) };
+        // SAFETY: The same.
+        let folio_pfn = unsafe { ffi::mmlens_folio_pfn(folio) };
+        // SAFETY: The same.
+        let references = unsafe { ffi::mmlens_folio_ref_count(folio) };
+        // SAFETY: The same, and the page is in the folio.
+        let map_count = unsafe { ffi::mmlens_page_mapcount(folio, page) };
+        // SAFETY: Held, by the type invariants.
+        let folio_map_count = unsafe { ffi::mmlens_folio_mapcount(folio) };
+        // SAFETY: The page is of a folio that is held, and anonymous as the function wants it.
+        let is_exclusive = flags.is_anon() && unsafe { ffi::mmlens_page_anon_exclusive(page) };
+        // SAFETY: Held, by the type invariants.
+        let node = unsafe { ffi::mmlens_folio_nid(folio) };
+        // SAFETY: The page is of a folio that is held.
+        let memcg = unsafe { ffi::mmlens_page_cgroup_ino(page) };
+        PageFacts {
+            pfn,
+            kind: page_kind(pfn),
+            order,
+            folio_pfn: folio_pfn as u64,
+            flags,
+            ref_count: i64::from(references) - 1,
+            map_count: i64::from(map_count),
+            folio_map_count: i64::from(folio_map_count),
+            is_exclusive,
+            node,
+            memcg: memcg as u64,
         }
     }
 }

@@ -182,19 +182,18 @@ impl TaskInfo {
         let task = task.as_ptr();
         // SAFETY: `task` is valid and the array is as long as the function expects.
         unsafe { ffi::mmlens_get_task_comm(comm.as_mut_ptr().cast(), task) };
-        // SAFETY: `task` is valid, and these never change.
-        let (pid, tgid) = unsafe { ((*task).pid, (*task).tgid) };
+        // SAFETY: `task` is valid, and this never changes.
+        let pid = unsafe { (*task).pid };
+        // SAFETY: The same.
+        let tgid = unsafe { (*task).tgid };
         // SAFETY: The signal struct lives as long as the task struct.
         let threads = unsafe { (&raw const (*(*task).signal).nr_threads).read_volatile() };
         // SAFETY: `task` is valid. Of one that was reaped the parent is not looked at.
         let ppid = unsafe { ffi::mmlens_task_ppid_nr(task) };
-        // SAFETY: `task` is valid; it may be changing the fields. The pointers are not followed.
-        let (mm, active_mm) = unsafe {
-            (
-                (&raw const (*task).mm).read_volatile(),
-                (&raw const (*task).active_mm).read_volatile(),
-            )
-        };
+        // SAFETY: `task` is valid; it may be changing the field. The pointer is not followed.
+        let mm = unsafe { (&raw const (*task).mm).read_volatile() };
+        // SAFETY: The same.
+        let active_mm = unsafe { (&raw const (*task).active_mm).read_volatile() };
         Self {
             pid,
             tgid,

@@ -240,13 +240,11 @@ impl Place {
     fn of(linked: &LinkedVma<'_>) -> Self {
         let vma = linked.vma;
         // SAFETY: Valid and stable by the type invariants of `LinkedVma`.
-        let (mm, start, pgoff) = unsafe {
-            (
-                (*vma).vm_mm,
-                (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_start,
-                (*vma).vm_pgoff,
-            )
-        };
+        let mm = unsafe { (*vma).vm_mm };
+        // SAFETY: The same.
+        let start = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_start };
+        // SAFETY: The same.
+        let pgoff = unsafe { (*vma).vm_pgoff };
         Self {
             vma,
             mm,
@@ -259,13 +257,10 @@ impl Place {
 impl Mapping {
     fn read(linked: &LinkedVma<'_>) -> Self {
         let vma = linked.vma;
-        // SAFETY: Valid by the type invariants of `LinkedVma`; the flags are one word.
-        let (end, flags) = unsafe {
-            (
-                (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_end,
-                ffi::mmlens_vma_flags(vma),
-            )
-        };
+        // SAFETY: Valid and stable by the type invariants of `LinkedVma`.
+        let end = unsafe { (*vma).__bindgen_anon_1.__bindgen_anon_1.vm_end };
+        // SAFETY: Valid by the type invariants; the flags are one word.
+        let flags = unsafe { ffi::mmlens_vma_flags(vma) };
         let place = Place::of(linked);
         Self {
             start: place.start,

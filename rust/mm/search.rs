@@ -10,7 +10,10 @@ use crate::{
     ffi,
     query::huge::Disabled, //
 };
-use core::ops::Range;
+use core::{
+    ops::Range,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     mm::virt::VmaRef, //
@@ -77,10 +80,11 @@ fn has_flag(lock: &MmapReadLock<'_>, flag: u32) -> bool {
 
 /// The size of the file that a VMA, which is locked, maps, if it is a regular one.
 fn file_size(vma: &VmaRef) -> Option<u64> {
-    // SAFETY: The VMA is locked.
-    let file = unsafe { (*vma.as_ptr()).vm_file.as_ref() }?;
-    // The inode below an overlay, whose pages are mapped.
-    let inode = file.f_inode;
+    // SAFETY: The VMA is locked; the field does not change.
+    let file = NonNull::new(unsafe { (*vma.as_ptr()).vm_file })?;
+    // SAFETY: The VMA has a reference, so the file is open. This is the inode below an overlay,
+    // whose pages are mapped.
+    let inode = unsafe { (*file.as_ptr()).f_inode };
     // SAFETY: The file is open and has an inode; its type does not change.
     let mode = u32::from(unsafe { (*inode).i_mode });
     // SAFETY: The same.
@@ -162,13 +166,10 @@ impl MmapReadLock<'_> {
     /// Where `mmap()` looks for room.
     pub(crate) fn placement(&self) -> Placement {
         let mm = self.mm().as_raw();
-        // SAFETY: `mm` is valid; an exec makes a new one, so these stay.
-        let (task_size, mmap_base) = unsafe {
-            (
-                (*mm).__bindgen_anon_1.task_size,
-                (*mm).__bindgen_anon_1.mmap_base,
-            )
-        };
+        // SAFETY: `mm` is valid; an exec makes a new one, so this stays.
+        let task_size = unsafe { (*mm).__bindgen_anon_1.task_size };
+        // SAFETY: The same.
+        let mmap_base = unsafe { (*mm).__bindgen_anon_1.mmap_base };
         Placement {
             task_size: task_size as u64,
             mmap_base: mmap_base as u64,

@@ -229,15 +229,14 @@ impl VmaInfo {
     /// Copies what is shown of `vma`.
     pub(crate) fn read(lock: &MmapReadLock<'_>, vma: &VmaRef) -> Self {
         let raw = vma.as_ptr();
-        // SAFETY: The lock keeps the VMA and these fields as they are.
-        let (pgoff, vm_ops, page_prot, has_private_data) = unsafe {
-            (
-                (*raw).vm_pgoff,
-                (*raw).vm_ops,
-                (*raw).vm_page_prot,
-                !(*raw).vm_private_data.is_null(),
-            )
-        };
+        // SAFETY: The lock keeps the VMA and this field as they are.
+        let pgoff = unsafe { (*raw).vm_pgoff };
+        // SAFETY: The same.
+        let vm_ops = unsafe { (*raw).vm_ops };
+        // SAFETY: The same.
+        let page_prot = unsafe { (*raw).vm_page_prot };
+        // SAFETY: The same. The pointer is not followed.
+        let has_private_data = unsafe { !(*raw).vm_private_data.is_null() };
         // SAFETY: The VMA is locked.
         let has_userfaultfd = unsafe { ffi::mmlens_vma_has_userfaultfd(raw) };
         let file = VmaFile::read(vma);
@@ -275,7 +274,9 @@ impl VmaFile {
         // not the one below it that is mapped.
         let inode = unsafe { ffi::mmlens_file_user_inode(file.as_ptr()) };
         // SAFETY: The file keeps the inode, and that its super block.
-        let (dev, ino) = unsafe { ((*(*inode).i_sb).s_dev, (*inode).i_ino) };
+        let dev = unsafe { (*(*inode).i_sb).s_dev };
+        // SAFETY: The file keeps the inode.
+        let ino = unsafe { (*inode).i_ino };
         // INVARIANT: The reference was taken above.
         Some(Self {
             file,
