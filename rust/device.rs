@@ -2,10 +2,16 @@
 
 //! `/dev/mmlens`: each open file is a buffer.
 
+mod buffer;
+mod ioctl;
+mod mapping;
+mod stats;
+mod uapi;
+
+pub(crate) use buffer::Buffer;
+
 use crate::{
-    buffer::Buffer,
     chardev::FileOperations,
-    ioctl,
     seq::SeqWriter,
     vm::vma, //
 };

@@ -11,38 +11,33 @@
 //! - pure (`pt`, `query`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `compat`, `ffi`): the only
 //!   `unsafe`;
-//! - logic (`buffer`, `device`, `mapping`, `ioctl`, `uapi`, `stats`, `inspect`): safe code, the
+//! - logic (`device`, `inspect`): safe code, the
 //!   policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
 
 mod backing;
-mod buffer;
 mod chardev;
 mod compat;
 mod debugfs;
 mod device;
 mod ffi;
 mod inspect;
-mod ioctl;
 mod machine;
-mod mapping;
 mod mm;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod query;
 mod seq;
-mod stats;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod text;
-mod uapi;
 mod vm;
 
-use buffer::Buffer;
 use chardev::CharDevice;
 use debugfs::Gate;
+use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
 

@@ -6,22 +6,20 @@
 //! mappings map them read-only until the first write, which `page_mkwrite` sees. Private mappings
 //! read them and copy on write, which is the core's affair.
 
-use crate::{
-    buffer::Buffer,
-    vm::{
-        fault::{
-            Failure,
-            Mkwrite,
-            MkwriteFault,
-            Outcome,
-            VmFault, //
-        },
-        ops::{
-            VmOperations,
-            VmOperationsTable, //
-        },
-        vma::DriverVma, //
+use super::buffer::Buffer;
+use crate::vm::{
+    fault::{
+        Failure,
+        Mkwrite,
+        MkwriteFault,
+        Outcome,
+        VmFault, //
     },
+    ops::{
+        VmOperations,
+        VmOperationsTable, //
+    },
+    vma::DriverVma, //
 };
 use kernel::prelude::*;
 

@@ -2,10 +2,10 @@
 
 //! A buffer: what an open `/dev/mmlens` and its mappings share.
 
+use super::stats::Stats;
 use crate::{
     backing::Vmalloc,
-    compat,
-    stats::Stats, //
+    compat, //
 };
 use kernel::{
     page::PAGE_SIZE,

@@ -2,18 +2,18 @@
 
 //! The ioctls of `/dev/mmlens`: decoding and answers.
 //!
-//! The numbers and structs are in `uapi/mmlens.h`, the rules of their sizes in [`crate::uapi`].
+//! The numbers and structs are in `uapi/mmlens.h`, the rules of their sizes in [`super::uapi`].
 
-use crate::{
+use super::{
     buffer::Buffer,
-    ffi::uapi::{
-        mmlens_info,
-        mmlens_stats,
-        MMLENS_BACKING_NONE,
-        MMLENS_BACKING_VMALLOC,
-        MMLENS_IOC_MAGIC, //
-    },
     uapi::Request, //
+};
+use crate::ffi::uapi::{
+    mmlens_info,
+    mmlens_stats,
+    MMLENS_BACKING_NONE,
+    MMLENS_BACKING_VMALLOC,
+    MMLENS_IOC_MAGIC, //
 };
 use kernel::{
     ioctl::{
