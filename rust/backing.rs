@@ -2,98 +2,265 @@
 
 //! The memory behind a buffer.
 //!
-//! C header: [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h)
+//! All of it is zeroed, and charged to the memory cgroup of whoever makes it. Pages are counted one
+//! by one, or by compound page: one that user space maps, or somebody has got hold of, outlives the
+//! objects here; a frame that is mapped by its number does not, see [`Pfn`].
 
+mod area;
 mod areas;
+mod blocks;
+mod device;
+mod sparse;
+mod vmalloc;
 
+pub(crate) use area::{
+    may_see,
+    Area, //
+};
 pub(crate) use areas::{
     init,
     Areas, //
 };
+pub(crate) use device::{
+    may_map,
+    Regions, //
+};
+pub(crate) use vmalloc::Vmalloc;
 
 use crate::{
     ffi,
-    vm::fault::PageRef, //
+    setup::{
+        self,
+        Cache,
+        Setup,
+        Strategy, //
+    },
+    vm::{
+        kind::{
+            MixedMap,
+            Pfn, //
+        },
+        ops::VmOperations,
+        page::PageRef,
+        vma::ReadyVma, //
+    },
 };
-use core::ptr::NonNull;
+use blocks::Blocks;
+use core::ops::Range;
+use device::Registers;
 use kernel::{
-    bindings,
-    ffi::c_void,
     page::PAGE_SIZE,
     prelude::*, //
 };
+use sparse::Sparse;
 
-/// Zeroed pages that the kernel sees as one range (`vmalloc`), charged to the memory cgroup of the
-/// caller.
-///
-/// Each page is counted by itself: one that user space maps outlives this object.
-///
-/// # Invariants
-///
-/// `address` is a vmalloc area of `pages` pages that this object frees.
-pub(crate) struct Vmalloc {
-    address: NonNull<c_void>,
-    pages: usize,
+/// The memory of a buffer. The set is closed: the variants are those of [`setup::Backing`].
+pub(crate) enum Backing {
+    /// `vmalloc()`.
+    Vmalloc(Vmalloc),
+    /// Single pages, or blocks of them, and a `vmap()` over all.
+    Blocks(Blocks),
+    /// Single pages that come when they are used.
+    Sparse(Sparse),
+    /// Device memory, and an `ioremap()` of it.
+    Device(Registers),
 }
 
-// SAFETY: The memory may be freed by any thread.
-unsafe impl Send for Vmalloc {}
-// SAFETY: Nothing but page references is handed out.
-unsafe impl Sync for Vmalloc {}
-
-impl Vmalloc {
-    /// Allocates `pages` zeroed pages. Sleeps.
+impl Backing {
+    /// Makes `pages` pages of memory, as `setup` says. Sleeps.
     ///
-    /// Errors: `ENOMEM`; `EINVAL` for no pages.
-    pub(crate) fn zeroed(pages: usize) -> Result<Self> {
+    /// Errors: `ENOMEM`; `EINVAL` for no pages, or more than the device memory has; `ENODEV` if the
+    /// module was given no such device memory.
+    pub(crate) fn new(setup: &Setup, pages: usize) -> Result<Self> {
         if pages == 0 {
             return Err(EINVAL);
         }
-        let bytes = pages.checked_mul(PAGE_SIZE).ok_or(ENOMEM)?;
-        // SAFETY: Any size but 0 may be asked for.
-        let address = unsafe { ffi::mmlens_vzalloc_account(bytes) };
-        let address = NonNull::new(address).ok_or(ENOMEM)?;
-        let first = address.addr().get();
-        if let Err(error) = areas::add(first as u64, (first + (bytes - 1)) as u64) {
-            // SAFETY: Just allocated, and not yet handed out.
-            unsafe { ffi::mmlens_vfree(address.as_ptr()) };
-            return Err(error);
-        }
-        // INVARIANT: Just allocated.
-        Ok(Self { address, pages })
+        let is_huge = setup.strategy == Strategy::Huge;
+        Ok(match setup.backing {
+            setup::Backing::Vmalloc => Backing::Vmalloc(Vmalloc::zeroed(pages)?),
+            setup::Backing::Vmap => Backing::Blocks(Blocks::single(pages, setup.cache)?),
+            setup::Backing::Contig if is_huge => {
+                Backing::Blocks(Blocks::compound(pages, setup.cache)?)
+            }
+            setup::Backing::Contig => Backing::Blocks(Blocks::contiguous(pages, setup.cache)?),
+            setup::Backing::Sparse => Backing::Sparse(Sparse::new(pages)?),
+            setup::Backing::Ioremap => {
+                Backing::Device(Registers::new(setup.region, pages, setup.cache)?)
+            }
+        })
     }
 
-    /// Its last address.
-    fn last(&self) -> u64 {
-        (self.address.addr().get() + (self.pages * PAGE_SIZE - 1)) as u64
+    /// How many pages device memory has that a setup names, for a buffer of which nobody says how
+    /// large it is to be; else `None`.
+    ///
+    /// Errors: `ENODEV` if the module was given no such device memory.
+    pub(crate) fn natural_pages(setup: &Setup) -> Result<Option<usize>> {
+        match setup.backing {
+            setup::Backing::Ioremap => Registers::available(setup.region).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// How many pages there are.
     pub(crate) fn pages(&self) -> usize {
-        self.pages
+        match self {
+            Backing::Vmalloc(memory) => memory.pages(),
+            Backing::Blocks(memory) => memory.pages(),
+            Backing::Sparse(memory) => memory.pages(),
+            Backing::Device(memory) => memory.pages(),
+        }
     }
 
-    /// A reference to page `index`, or `None` past the end.
-    pub(crate) fn page(&self, index: usize) -> Option<PageRef> {
-        if index >= self.pages {
-            return None;
+    /// How many of them have memory.
+    pub(crate) fn allocated(&self) -> usize {
+        match self {
+            Backing::Sparse(memory) => memory.allocated(),
+            _ => self.pages(),
         }
-        let address = self
-            .address
-            .as_ptr()
-            .cast::<u8>()
-            .wrapping_add(index * PAGE_SIZE);
-        // SAFETY: The address is inside of the area, by the check and the type invariants.
-        let page = NonNull::new(unsafe { bindings::vmalloc_to_page(address.cast()) })?;
-        // SAFETY: The area keeps its pages allocated, and they are not compound.
-        Some(unsafe { PageRef::get(page) })
+    }
+
+    /// The kernel's mapping, if there is one besides the linear map.
+    pub(crate) fn area(&self) -> Option<Area<'_>> {
+        match self {
+            Backing::Vmalloc(memory) => Some(memory.area()),
+            Backing::Blocks(memory) => Some(memory.area()),
+            Backing::Sparse(_) => None,
+            Backing::Device(memory) => Some(memory.area()),
+        }
+    }
+
+    /// The physical address of device memory.
+    pub(crate) fn device_address(&self) -> Option<u64> {
+        match self {
+            Backing::Device(memory) => Some(memory.phys()),
+            _ => None,
+        }
+    }
+
+    /// A reference to page `index`; `None` if there is none: past the end, not allocated yet, or
+    /// device memory.
+    pub(crate) fn page(&self, index: usize) -> Option<PageRef> {
+        match self {
+            Backing::Vmalloc(memory) => memory.page(index),
+            Backing::Blocks(memory) => memory.page(index),
+            Backing::Sparse(memory) => memory.page(index),
+            Backing::Device(_) => None,
+        }
+    }
+
+    /// As [`page`](Self::page), and allocates it if that has not been done. Sleeps.
+    ///
+    /// Errors: `ENOMEM`; `EFAULT` past the end and for device memory.
+    pub(crate) fn page_or_allocate(&self, index: usize) -> Result<PageRef> {
+        match self {
+            Backing::Sparse(memory) => memory.page_or_allocate(index),
+            _ => self.page(index).ok_or(EFAULT),
+        }
+    }
+
+    /// The frame of page `index`, to be mapped by its number. None of a page that may be given back
+    /// before the object is: those of `sparse` never are, but nobody maps them so.
+    pub(crate) fn pfn(&self, index: usize) -> Option<Pfn<'_>> {
+        let number = match self {
+            Backing::Device(memory) => memory.pfn(index)?,
+            _ => self.page(index)?.pfn(),
+        };
+        // SAFETY: The page is one of this object's, which keeps it as long as it is there; each VMA
+        // owns a reference to the buffer that owns this. Its cache type is that of the setup, which
+        // is also that of the VMAs.
+        Some(unsafe { Pfn::new(number) })
+    }
+
+    /// Whether page `index` is more than zeros that nobody has used yet.
+    pub(crate) fn page_is_data(&self, index: usize) -> bool {
+        match self {
+            Backing::Sparse(memory) => memory.page(index).is_some(),
+            _ => index < self.pages(),
+        }
+    }
+
+    /// Whether the frames of these pages follow each other.
+    pub(crate) fn is_contiguous(&self, range: Range<usize>) -> bool {
+        range.end <= self.pages() && self.contiguous(range.start, range.len()) == range.len()
+    }
+
+    /// How many pages from `index` on, `most` at most, have frames that follow each other.
+    pub(crate) fn contiguous(&self, index: usize, most: usize) -> usize {
+        let number = |index| self.pfn(index).map(Pfn::number);
+        let Some(first) = number(index) else {
+            return 0;
+        };
+        (0..most)
+            .take_while(|&n| number(index + n) == Some(first + n))
+            .count()
+    }
+
+    /// Maps all of a VMA, from page `pgoff` on, by `remap_vmalloc_range()`; says whether this
+    /// memory can be mapped so.
+    ///
+    /// That function wants an area with `VM_USERMAP`. No exported `vmalloc()` makes one whose pages
+    /// are charged to a cgroup, but `vmap()` does.
+    ///
+    /// Errors: those of `remap_vmalloc_range()`.
+    pub(crate) fn remap<T>(&self, vma: &ReadyVma<'_, T>, pgoff: usize) -> Result<bool>
+    where
+        T: VmOperations<Kind = MixedMap>,
+    {
+        match self {
+            Backing::Blocks(memory) => {
+                // SAFETY: The area was made with `VM_USERMAP`, and lives as long as the buffer that
+                // becomes the owner of the VMA.
+                unsafe { vma.remap_vmalloc(memory.address(), pgoff) }?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Copies out of page `index`, from `offset` on. What is not allocated is zeros.
+    ///
+    /// Errors: `EFAULT` if that is not inside of the page.
+    pub(crate) fn read(&self, index: usize, offset: usize, out: &mut [u8]) -> Result {
+        check_in_page(offset, out.len())?;
+        match (self.area(), self) {
+            (Some(area), _) => area.read(index, offset, out),
+            (None, Backing::Sparse(memory)) => memory.read(index, offset, out),
+            (None, _) => Err(EFAULT),
+        }
+    }
+
+    /// Copies into page `index`, from `offset` on. Allocates it if that has not been done; sleeps.
+    ///
+    /// Errors: `EFAULT` if that is not inside of the page; `ENOMEM`.
+    pub(crate) fn write(&self, index: usize, offset: usize, data: &[u8]) -> Result {
+        check_in_page(offset, data.len())?;
+        match (self.area(), self) {
+            (Some(area), _) => area.write(index, offset, data),
+            (None, Backing::Sparse(memory)) => memory.write(index, offset, data),
+            (None, _) => Err(EFAULT),
+        }
     }
 }
 
-impl Drop for Vmalloc {
-    fn drop(&mut self) {
-        areas::remove(self.last());
-        // SAFETY: Ours to free, by the type invariants.
-        unsafe { ffi::mmlens_vfree(self.address.as_ptr()) };
+fn check_in_page(offset: usize, len: usize) -> Result {
+    match offset.checked_add(len) {
+        Some(end) if end <= PAGE_SIZE => Ok(()),
+        _ => Err(EFAULT),
     }
+}
+
+/// What this machine can do.
+pub(crate) fn machine() -> setup::Machine {
+    // SAFETY: Constants.
+    let huge_pages = unsafe { ffi::mmlens_maps_huge_pages() };
+    setup::Machine {
+        // arm64 has Device memory for that, which faults where an access is not aligned.
+        uncached_memory: cfg!(target_arch = "x86_64"),
+        huge_pages,
+    }
+}
+
+/// The number of a cache type for C: `enum mmlens_cache`.
+fn cache_number(cache: Cache) -> u32 {
+    cache as u32
 }

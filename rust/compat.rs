@@ -4,7 +4,11 @@
 //!
 //! `rust/Kbuild` sets `kernel_7_3` for 7.3 and later.
 
-use kernel::bindings;
+use kernel::{
+    bindings,
+    error::Error,
+    ffi::c_ulong, //
+};
 
 /// `THIS_MODULE`, for the `owner` of operation tables.
 #[cfg(not(kernel_7_3))]
@@ -18,26 +22,31 @@ pub(crate) const fn this_module() -> *mut bindings::module {
     kernel::module::this_module::<crate::LocalModule>().as_ptr()
 }
 
-/// The module parameter `max_buffer_mib`.
-#[cfg(not(kernel_7_3))]
-pub(crate) fn max_buffer_mib() -> u32 {
-    *crate::module_parameters::max_buffer_mib.value()
+/// `EOPNOTSUPP`, which the codes of 7.2 leave out.
+pub(crate) fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings::EOPNOTSUPP as i32))
 }
 
-/// The module parameter `max_buffer_mib`.
-#[cfg(kernel_7_3)]
-pub(crate) fn max_buffer_mib() -> u32 {
-    crate::module_parameters::max_buffer_mib.value()
-}
-
-/// The module parameter `kernel_walk`. It would be a `bool` if 7.2 had those.
-#[cfg(not(kernel_7_3))]
-pub(crate) fn kernel_walk() -> bool {
-    *crate::module_parameters::kernel_walk.value() != 0
-}
-
-/// The module parameter `kernel_walk`. It would be a `bool` if 7.2 had those.
-#[cfg(kernel_7_3)]
-pub(crate) fn kernel_walk() -> bool {
-    crate::module_parameters::kernel_walk.value() != 0
+/// Where a mapping of a file goes: `mm_get_unmapped_area()`, or `thp_get_unmapped_area()` if it
+/// should be where huge pages fit.
+///
+/// # Safety
+///
+/// `file` is valid; the rest are the arguments of `file_operations.get_unmapped_area`.
+pub(crate) unsafe fn unmapped_area(
+    huge: bool,
+    file: *mut bindings::file,
+    addr: c_ulong,
+    len: c_ulong,
+    pgoff: c_ulong,
+    flags: c_ulong,
+) -> c_ulong {
+    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+    if huge {
+        // SAFETY: The caller's promise.
+        return unsafe { bindings::thp_get_unmapped_area(file, addr, len, pgoff, flags) };
+    }
+    let _ = huge;
+    // SAFETY: The caller's promise.
+    unsafe { bindings::mm_get_unmapped_area(file, addr, len, pgoff, flags) }
 }

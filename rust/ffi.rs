@@ -22,14 +22,18 @@ mod generated {
         anon_vma,
         file,
         folio,
+        fs_context,
         inode,
         mm_struct,
         mutex,
         page,
+        pci_dev,
         pid,
+        pid_namespace,
         seq_file,
         task_struct,
-        vm_area_struct, //
+        vm_area_struct,
+        vm_fault, //
     };
 
     include!("bindings_generated.rs");
@@ -40,11 +44,32 @@ pub(crate) use generated::*;
 /// The structs and numbers of the ioctl interface: plain data, for everyone.
 pub(crate) mod uapi {
     pub(crate) use super::generated::{
+        mmlens_dirty,
+        mmlens_event,
+        mmlens_events,
         mmlens_info,
+        mmlens_revoke,
+        mmlens_setup,
         mmlens_stats,
+        MMLENS_AREA_ALLOC,
+        MMLENS_AREA_IOREMAP,
+        MMLENS_AREA_MAP,
+        MMLENS_AREA_NONE,
         MMLENS_BACKING_NONE,
-        MMLENS_BACKING_VMALLOC,
-        MMLENS_IOC_MAGIC, //
+        MMLENS_BUCKETS,
+        MMLENS_DIRTY_PEEK,
+        MMLENS_EVENT_INSN,
+        MMLENS_EVENT_PUD,
+        MMLENS_EVENT_REMOTE,
+        MMLENS_EVENT_USER,
+        MMLENS_EVENT_VMA_LOCK,
+        MMLENS_EVENT_WRITE,
+        MMLENS_IOC_MAGIC,
+        MMLENS_OP_COUNT,
+        MMLENS_OUTCOMES,
+        MMLENS_REVOKE_COWS,
+        MMLENS_SETUP_NOSPLIT,
+        MMLENS_SETUP_TRACK, //
     };
 }
 
@@ -56,4 +81,12 @@ macro_rules! plain_data {
         unsafe impl kernel::transmute::FromBytes for generated::$name {}
     )+ };
 }
-plain_data!(mmlens_info, mmlens_stats);
+plain_data!(
+    mmlens_dirty,
+    mmlens_event,
+    mmlens_events,
+    mmlens_info,
+    mmlens_revoke,
+    mmlens_setup,
+    mmlens_stats
+);

@@ -137,11 +137,6 @@ unsigned long mmlens_get_mm_counter_sum(struct mm_struct *mm, int member)
 	return get_mm_counter_sum(mm, member);
 }
 
-void mmlens_get_page(struct page *page)
-{
-	get_page(page);
-}
-
 void mmlens_get_pid(struct pid *pid)
 {
 	get_pid(pid);
@@ -152,24 +147,21 @@ void mmlens_get_task_comm(char *comm, struct task_struct *task)
 	strscpy_pad(comm, task->comm, TASK_COMM_LEN);
 }
 
-struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long pgoff)
+struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long first,
+					   unsigned long last)
 {
-	return mmlens_i_mmap_iter_first(&mapping->i_mmap, pgoff, pgoff);
+	return mmlens_i_mmap_iter_first(&mapping->i_mmap, first, last);
 }
 
-struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long pgoff)
+struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long first,
+					  unsigned long last)
 {
-	return mmlens_i_mmap_iter_next(vma, pgoff, pgoff);
+	return mmlens_i_mmap_iter_next(vma, first, last);
 }
 
 long long mmlens_i_size_read(const struct inode *inode)
 {
 	return i_size_read(inode);
-}
-
-int mmlens_lock_page_killable(struct page *page)
-{
-	return folio_lock_killable(page_folio(page));
 }
 
 __u64 mmlens_mm_flags(const struct mm_struct *mm)
@@ -292,11 +284,6 @@ const void *mmlens_phys_to_virt(__u64 address)
 	return phys_to_virt(address);
 }
 
-void mmlens_put_page(struct page *page)
-{
-	put_page(page);
-}
-
 int mmlens_security_locked_down_kcore(void)
 {
 	return security_locked_down(LOCKDOWN_KCORE);
@@ -334,11 +321,6 @@ unsigned long mmlens_task_rlimit_stack(const struct task_struct *task)
 	return task_rlimit(task, RLIMIT_STACK);
 }
 
-void mmlens_unlock_page(struct page *page)
-{
-	folio_unlock(page_folio(page));
-}
-
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm)
 {
 #ifdef CONFIG_MITIGATION_PAGE_TABLE_ISOLATION
@@ -346,11 +328,6 @@ const __u64 *mmlens_user_pgd(const struct mm_struct *mm)
 		return (const __u64 *)kernel_to_user_pgdp(mm->pgd);
 #endif
 	return NULL;
-}
-
-void mmlens_vfree(const void *address)
-{
-	vfree(address);
 }
 
 __u64 mmlens_virt_to_phys(const void *address)
@@ -418,9 +395,4 @@ struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr)
 	VMA_ITERATOR(vmi, mm, addr);
 
 	return vma_prev(&vmi);
-}
-
-void *mmlens_vzalloc_account(unsigned long size)
-{
-	return __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 }

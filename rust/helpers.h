@@ -10,15 +10,20 @@
 
 #include <linux/types.h>
 
+#include "backing/helpers.h"
+#include "vm/helpers.h"
+
 struct address_space;
 struct anon_vma;
 struct file;
 struct folio;
 struct inode;
 struct mm_struct;
+struct mmlens_event;
 struct mutex;
 struct page;
 struct pid;
+struct pid_namespace;
 struct seq_file;
 struct task_struct;
 struct vm_area_struct;
@@ -57,13 +62,13 @@ int mmlens_folio_ref_count(const struct folio *folio);
 bool mmlens_folio_try_get(struct folio *folio);
 void mmlens_get_file(struct file *file);
 unsigned long mmlens_get_mm_counter_sum(struct mm_struct *mm, int member);
-void mmlens_get_page(struct page *page);
 void mmlens_get_pid(struct pid *pid);
 void mmlens_get_task_comm(char *comm, struct task_struct *task);
-struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long pgoff);
-struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long pgoff);
+struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsigned long first,
+					   unsigned long last);
+struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long first,
+					  unsigned long last);
 long long mmlens_i_size_read(const struct inode *inode);
-int mmlens_lock_page_killable(struct page *page);
 __u64 mmlens_mm_flags(const struct mm_struct *mm);
 unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm);
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm);
@@ -83,15 +88,12 @@ bool mmlens_page_is_usable(const struct page *page);
 int mmlens_page_mapcount(const struct folio *folio, const struct page *page);
 struct page *mmlens_pfn_to_online_page(unsigned long pfn);
 const void *mmlens_phys_to_virt(__u64 address);
-void mmlens_put_page(struct page *page);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
 unsigned long mmlens_stack_top(const struct mm_struct *mm);
 int mmlens_task_ppid_nr(const struct task_struct *task);
 unsigned long mmlens_task_rlimit_stack(const struct task_struct *task);
-void mmlens_unlock_page(struct page *page);
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
-void mmlens_vfree(const void *address);
 __u64 mmlens_virt_to_phys(const void *address);
 unsigned long mmlens_vma_flags(const struct vm_area_struct *vma);
 bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma);
@@ -100,7 +102,6 @@ bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma);
 bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock);
 bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *policy);
 struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr);
-void *mmlens_vzalloc_account(unsigned long size);
 
 /* tables.c */
 
@@ -165,6 +166,27 @@ enum mmlens_page {
 };
 
 __u8 mmlens_page_kind(unsigned long pfn);
+
+/* params.c */
+
+/* Room for what the parameter setup says. */
+#define MMLENS_SETUP_WORDS	96
+
+extern unsigned int mmlens_max_buffer_mib;
+extern bool mmlens_kernel_walk;
+extern char *mmlens_io;
+extern char *mmlens_pci;
+
+void mmlens_read_setup(char *words);
+/* In params.rs. */
+int mmlens_check_setup(const char *words, unsigned long len);
+
+/* trace.c */
+void mmlens_current_numbers(struct pid_namespace *ns, struct mmlens_event *event);
+__u64 mmlens_now(void);
+void mmlens_trace_fault(__u64 buffer, const struct mmlens_event *event);
+void mmlens_trace_mkwrite(__u64 buffer, const struct mmlens_event *event);
+void mmlens_trace_vma(__u64 buffer, const struct mmlens_event *event);
 
 /* machine.c */
 

@@ -4,6 +4,7 @@
 //!
 //! Documentation/debugfs.rst is the specification.
 
+mod buffers;
 mod layout;
 mod mm;
 mod pagetable;
@@ -107,7 +108,8 @@ impl Inspector {
         let files = Files::new(dir, lens)
             .control::<Attach>(c"attach")?
             .control::<Detach>(c"detach")?
-            .records::<Targets>(c"targets")?;
+            .records::<Targets>(c"targets")?
+            .records::<buffers::Buffers>(c"buffers")?;
         Ok(Self { _files: files })
     }
 }

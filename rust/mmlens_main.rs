@@ -8,11 +8,10 @@
 //!
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
-//! - pure (`pt`, `query`, `text`): `core` only, no `unsafe`, also compiled on the host;
-//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `compat`, `ffi`): the only
-//!   `unsafe`;
-//! - logic (`device`, `inspect`): safe code, the
-//!   policy.
+//! - pure (`pt`, `query`, `setup`, `text`): `core` only, no `unsafe`, also compiled on the host;
+//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `params`, `trace`, `rwsem`,
+//!   `global`, `compat`, `ffi`): the only `unsafe`;
+//! - logic (`device`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
@@ -23,18 +22,25 @@ mod compat;
 mod debugfs;
 mod device;
 mod ffi;
+mod global;
 mod inspect;
 mod machine;
 mod mm;
+mod params;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod query;
+mod rwsem;
 mod seq;
 #[allow(unreachable_pub)] // Public in the host crate.
+mod setup;
+#[allow(unreachable_pub)] // Public in the host crate.
 mod text;
+mod trace;
 mod vm;
 
+use backing::Regions;
 use chardev::CharDevice;
 use debugfs::Gate;
 use device::Buffer;
@@ -47,16 +53,6 @@ module! {
     authors: ["The mmlens authors"],
     description: "See and exercise the address spaces of this machine",
     license: "GPL",
-    params: {
-        max_buffer_mib: u32 {
-            default: 256,
-            description: "Largest buffer of an open /dev/mmlens, in MiB",
-        },
-        kernel_walk: u8 {
-            default: 0,
-            description: "1: show all page tables of the kernel, which no lock protects",
-        },
-    },
 }
 
 /// The module, as long as it is loaded.
@@ -65,6 +61,7 @@ struct Mmlens {
     // Order of drops: no new opens of the device, then no new readers.
     #[pin]
     _device: CharDevice<Buffer>,
+    _regions: Regions,
     _inspector: Option<Inspector>,
     _gate: Gate,
 }
@@ -72,7 +69,9 @@ struct Mmlens {
 impl kernel::InPlaceModule for Mmlens {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         backing::init();
+        device::list::init();
         try_pin_init!(Self {
+            _regions: Regions::claim()?,
             _inspector: inspector(),
             // The last step that can fail.
             _device <- CharDevice::register(c"mmlens"),

@@ -11,4 +11,5 @@
 
 pub mod pt;
 pub mod query;
+pub mod setup;
 pub mod text;

@@ -42,14 +42,19 @@ static void show_entry(const void *page)
 	fclose(lens);
 }
 
-static void show(int device, const char *when, const void *page)
+static uint64_t done(int device, unsigned int op)
 {
-	struct mmlens_stats stats = { .size = sizeof(stats) };
+	struct mmlens_stats stats = { .size = sizeof(stats), .op = op };
 
 	if (ioctl(device, MMLENS_IOC_STATS, &stats))
 		err(1, "MMLENS_IOC_STATS");
+	return stats.outcome[MMLENS_OUTCOME_DONE];
+}
+
+static void show(int device, const char *when, const void *page)
+{
 	printf("  %s: fault %" PRIu64 ", page_mkwrite %" PRIu64 "\n", when,
-	       (uint64_t)stats.fault, (uint64_t)stats.page_mkwrite);
+	       done(device, MMLENS_OP_FAULT), done(device, MMLENS_OP_PAGE_MKWRITE));
 	show_entry(page);
 }
 

@@ -10,12 +10,31 @@
 #define PAGES 8
 #define RW (PROT_READ | PROT_WRITE)
 
+/* How often something was done; refused: faults that gave SIGBUS. */
+struct counts {
+	__u64 mmap, open, close, fault, refused, page_mkwrite;
+};
+
+static struct counts count(int fd)
+{
+	struct mmlens_stats faults = device_op(fd, MMLENS_OP_FAULT);
+
+	return (struct counts) {
+		.mmap = device_done(fd, MMLENS_OP_MMAP),
+		.open = device_done(fd, MMLENS_OP_OPEN),
+		.close = device_done(fd, MMLENS_OP_CLOSE),
+		.fault = faults.outcome[MMLENS_OUTCOME_DONE],
+		.refused = faults.outcome[MMLENS_OUTCOME_SIGBUS],
+		.page_mkwrite = device_done(fd, MMLENS_OP_PAGE_MKWRITE),
+	};
+}
+
 FIXTURE(counters)
 {
 	int fd;
 	size_t page;
 	char *map;
-	struct mmlens_stats last;
+	struct counts last;
 };
 
 FIXTURE_SETUP(counters)
@@ -25,14 +44,14 @@ FIXTURE_SETUP(counters)
 	ASSERT_LE(0, self->fd);
 	self->map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
-	self->last = device_stats(self->fd);
+	self->last = count(self->fd);
 	EXPECT_EQ(1, self->last.mmap);
 	EXPECT_EQ(0, self->last.open);
 }
 
 FIXTURE_TEARDOWN(counters)
 {
-	struct mmlens_stats now = device_stats(self->fd);
+	struct counts now = count(self->fd);
 
 	/* Whatever a test does: this holds at the end. */
 	EXPECT_EQ(now.mmap + now.open - now.close, device_info(self->fd).mappings);
@@ -41,12 +60,12 @@ FIXTURE_TEARDOWN(counters)
 /* What was counted since the last call: mmap, open, close, fault, refused, page_mkwrite. */
 #define EXPECT_COUNTED(...) do { \
 	const __u64 want[6] = { __VA_ARGS__ }; \
-	struct mmlens_stats now = device_stats(self->fd); \
+	struct counts now = count(self->fd); \
 	EXPECT_EQ(want[0], now.mmap - self->last.mmap); \
 	EXPECT_EQ(want[1], now.open - self->last.open); \
 	EXPECT_EQ(want[2], now.close - self->last.close); \
 	EXPECT_EQ(want[3], now.fault - self->last.fault); \
-	EXPECT_EQ(want[4], now.fault_refused - self->last.fault_refused); \
+	EXPECT_EQ(want[4], now.refused - self->last.refused); \
 	EXPECT_EQ(want[5], now.page_mkwrite - self->last.page_mkwrite); \
 	self->last = now; \
 } while (0)
@@ -140,7 +159,7 @@ TEST_F(counters, protection_splits)
 	/* All at once changes no bounds. */
 	mprotect(self->map, PAGES * self->page, PROT_NONE);
 	mprotect(self->map, PAGES * self->page, RW);
-	EXPECT_EQ(0, device_stats(self->fd).fault);
+	EXPECT_EQ(0, count(self->fd).fault);
 }
 
 TEST_F(counters, writable_again_is_a_new_first_write)
@@ -151,8 +170,8 @@ TEST_F(counters, writable_again_is_a_new_first_write)
 	ASSERT_EQ(0, mprotect(self->map, PAGES * self->page, RW));
 	touch(self->map, PAGES, true);
 	/* Dirty pages may stay writable; pages that were never written may not. */
-	EXPECT_GE(self->last.page_mkwrite + PAGES, device_stats(self->fd).page_mkwrite);
-	self->last = device_stats(self->fd);
+	EXPECT_GE(self->last.page_mkwrite + PAGES, count(self->fd).page_mkwrite);
+	self->last = count(self->fd);
 	ASSERT_EQ(0, madvise(self->map, PAGES * self->page, MADV_DONTNEED));
 	touch(self->map, PAGES, false);
 	ASSERT_EQ(0, mprotect(self->map, PAGES * self->page, PROT_READ));
@@ -189,7 +208,7 @@ TEST_F(counters, fork_and_exit)
 	EXPECT_COUNTED(1, 0, 0, 2 * PAGES, 0, PAGES);
 	pid = fork();
 	if (!pid) {
-		struct mmlens_stats now = device_stats(self->fd);
+		struct counts now = count(self->fd);
 		bool good = now.open == self->last.open + 2 &&
 			    device_info(self->fd).mappings == 4;
 
@@ -239,18 +258,41 @@ TEST_F(counters, belong_to_the_open_file)
 
 	touch(device_map(other, RW, MAP_SHARED, PAGES, 0), PAGES, true);
 	EXPECT_COUNTED(0, 0, 0, 0, 0, 0);
-	EXPECT_EQ(PAGES, device_stats(other).fault);
-	EXPECT_EQ(1, device_stats(copy).mmap);
-	EXPECT_EQ(PAGES, device_stats(other).page_mkwrite);
+	EXPECT_EQ(PAGES, count(other).fault);
+	EXPECT_EQ(1, count(copy).mmap);
+	EXPECT_EQ(PAGES, count(other).page_mkwrite);
 }
 
-TEST_F(counters, refused_mappings_are_not_counted)
+TEST_F(counters, refused_mappings_are_no_mappings)
 {
 	device_map(self->fd, RW, MAP_SHARED, 1, PAGES);
 	device_map(self->fd, RW, MAP_SHARED, PAGES + 1, 0);
+	/* The core refuses this one, and nobody asks the device. */
 	mmap(NULL, self->page, RW, MAP_SHARED | MAP_HUGETLB, self->fd, 0);
 	EXPECT_COUNTED(0, 0, 0, 0, 0, 0);
+	EXPECT_EQ(2, device_op(self->fd, MMLENS_OP_MMAP).outcome[MMLENS_OUTCOME_ERROR]);
+	EXPECT_EQ(3, device_calls(self->fd, MMLENS_OP_MMAP));
 	EXPECT_MAPPINGS(1);
+}
+
+/* Each operation falls into one bucket, and takes some time. */
+TEST_F(counters, times_are_of_all_operations)
+{
+	struct mmlens_stats stats;
+	__u64 timed = 0, least = 0;
+
+	touch(self->map, PAGES, true);
+	stats = device_op(self->fd, MMLENS_OP_FAULT);
+	for (int i = 0; i < MMLENS_BUCKETS; i++) {
+		timed += stats.ns_log2[i];
+		least += i ? stats.ns_log2[i] << i : 0;
+	}
+	EXPECT_EQ(device_calls(self->fd, MMLENS_OP_FAULT), timed);
+	EXPECT_LE(least, stats.ns);
+	/* An outcome of a later version, and an operation that did not run. */
+	EXPECT_EQ(0, stats.outcome[MMLENS_OUTCOMES - 1]);
+	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_HUGE_FAULT).ns);
+	EXPECT_EQ(PAGES, stats.pages);
 }
 
 TEST_HARNESS_MAIN

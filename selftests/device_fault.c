@@ -103,7 +103,7 @@ TEST_F(fault, the_kernel_writes_into_a_mapping)
 
 	/* read(): the fault is the kernel's, on pages never touched. */
 	ASSERT_EQ(bytes, (size_t)read(file, self->map, bytes));
-	EXPECT_EQ(PAGES, device_stats(self->fd).page_mkwrite);
+	EXPECT_EQ(PAGES, device_done(self->fd, MMLENS_OP_PAGE_MKWRITE));
 	memcpy(copy, self->map, bytes);
 	EXPECT_EQ(0, memcmp(copy, device_map(self->fd, PROT_READ, MAP_SHARED, PAGES, 0), bytes));
 	/* And reads from it: write() to a pipe, by reference too. */
@@ -139,7 +139,7 @@ TEST_F(fault, direct_io_into_a_mapping)
 		SKIP(return, "the file system has no direct I/O");
 	ASSERT_EQ(PAGES * self->page, (size_t)pread(file, self->map, PAGES * self->page, 0));
 	EXPECT_EQ(0, memcmp(pattern, self->map, self->page));
-	EXPECT_EQ(PAGES, device_stats(self->fd).page_mkwrite);
+	EXPECT_EQ(PAGES, device_done(self->fd, MMLENS_OP_PAGE_MKWRITE));
 	fill_pages(self->map, PAGES, 1);
 	ASSERT_EQ(PAGES * self->page, (size_t)pwrite(file, self->map, PAGES * self->page, 0));
 	memset(self->map, 0, PAGES * self->page);
@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(fault, no_write_is_lost_in_a_storm, 120)
 {
 	struct storm storm = { .map = self->map };
 	struct storm_thread threads[THREADS];
-	struct mmlens_stats stats;
+	__u64 first_writes;
 
 	pthread_barrier_init(&storm.barrier, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++) {
@@ -224,10 +224,10 @@ TEST_F_TIMEOUT(fault, no_write_is_lost_in_a_storm, 120)
 			EXPECT_EQ(ROUNDS * (ROUNDS + 1) / 2,
 				  ((unsigned int *)(self->map + page * self->page))[i]);
 	/* At least one for each page and round, and not one for each access. */
-	stats = device_stats(self->fd);
-	EXPECT_LE(PAGES * ROUNDS, stats.page_mkwrite);
-	EXPECT_GE(PAGES * ROUNDS * THREADS, stats.page_mkwrite);
-	EXPECT_EQ(0, stats.fault_refused);
+	first_writes = device_done(self->fd, MMLENS_OP_PAGE_MKWRITE);
+	EXPECT_LE(PAGES * ROUNDS, first_writes);
+	EXPECT_GE(PAGES * ROUNDS * THREADS, first_writes);
+	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_FAULT).outcome[MMLENS_OUTCOME_SIGBUS]);
 }
 
 static void *touch_for_ever(void *arg)

@@ -8,7 +8,8 @@
 #include "lib/device.h"
 #include "lib/util.h"
 
-#define LARGEST 256
+#define LARGEST 512
+#define NUMBERS 7
 
 FIXTURE(device_ioctl)
 {
@@ -16,27 +17,36 @@ FIXTURE(device_ioctl)
 	char *map;
 };
 
+/* @first: the size of the first version of the struct; @size: of this one. */
 FIXTURE_VARIANT(device_ioctl)
 {
-	unsigned int nr, size;
+	unsigned long command;
+	unsigned int first, size;
 };
 
-FIXTURE_VARIANT_ADD(device_ioctl, info)
-{
-	.nr = _IOC_NR(MMLENS_IOC_INFO),
-	.size = sizeof(struct mmlens_info),
-};
+#define VARIANT(name, number, type, first_size) \
+	FIXTURE_VARIANT_ADD(device_ioctl, name) \
+	{ \
+		.command = number, \
+		.first = first_size, \
+		.size = sizeof(type), \
+	}
 
-FIXTURE_VARIANT_ADD(device_ioctl, stats)
-{
-	.nr = _IOC_NR(MMLENS_IOC_STATS),
-	.size = sizeof(struct mmlens_stats),
-};
+VARIANT(info, MMLENS_IOC_INFO, struct mmlens_info, 40);
+VARIANT(stats, MMLENS_IOC_STATS, struct mmlens_stats, 344);
+VARIANT(setup, MMLENS_IOC_SETUP, struct mmlens_setup, 48);
+VARIANT(events, MMLENS_IOC_EVENTS, struct mmlens_events, 32);
+VARIANT(dirty, MMLENS_IOC_DIRTY, struct mmlens_dirty, 48);
+VARIANT(revoke, MMLENS_IOC_REVOKE, struct mmlens_revoke, 8);
+VARIANT(restore, MMLENS_IOC_RESTORE, struct mmlens_revoke, 8);
 
 FIXTURE_SETUP(device_ioctl)
 {
 	self->fd = device_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
+	/* What has memory cannot be set up. */
+	if (variant->command == MMLENS_IOC_SETUP)
+		return;
 	self->map = device_map(self->fd, PROT_READ, MAP_SHARED, 3, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
 }
@@ -46,54 +56,100 @@ FIXTURE_TEARDOWN(device_ioctl)
 }
 
 /* The ioctl as a program with a struct of another size would do it. */
-static int sized_ioctl(int fd, unsigned int nr, unsigned int size, void *arg)
+static int sized_ioctl(int fd, unsigned long command, unsigned int size, void *arg)
 {
-	return ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, MMLENS_IOC_MAGIC, nr, size), arg) ? errno : 0;
+	return ioctl(fd, _IOC(_IOC_DIR(command), MMLENS_IOC_MAGIC, _IOC_NR(command), size), arg) ?
+	       errno : 0;
+}
+
+/* A request that changes nothing, as far as that can be had; zeros behind it. */
+static void request(unsigned long command, unsigned int size, void *arg)
+{
+	const struct mmlens_events events = { .record_size = sizeof(struct mmlens_event) };
+	const struct mmlens_dirty dirty = { .flags = MMLENS_DIRTY_PEEK, .pages = 3 };
+
+	memset(arg, 0, LARGEST);
+	if (command == MMLENS_IOC_EVENTS)
+		memcpy(arg, &events, sizeof(events));
+	if (command == MMLENS_IOC_DIRTY)
+		memcpy(arg, &dirty, sizeof(dirty));
+	memcpy(arg, &size, sizeof(size));
+}
+
+/* Only once for each open file: another one for each time. */
+static int fresh(int fd, unsigned long command)
+{
+	if (command != MMLENS_IOC_SETUP)
+		return fd;
+	close(fd);
+	return device_open(O_RDWR);
 }
 
 TEST_F(device_ioctl, takes_its_own_size)
 {
-	__u32 arg[LARGEST / 4] = { variant->size };
+	unsigned char arg[LARGEST], zeros[LARGEST] = {};
+	__u32 size;
 
-	EXPECT_EQ(0, sized_ioctl(self->fd, variant->nr, variant->size, arg));
-	EXPECT_EQ(variant->size, arg[0]);
+	request(variant->command, variant->size, arg);
+	EXPECT_EQ(0, sized_ioctl(self->fd, variant->command, variant->size, arg));
+	memcpy(&size, arg, sizeof(size));
+	EXPECT_EQ(variant->size, size);
 	/* Not a byte behind the struct is written. */
-	for (unsigned int i = variant->size / 4; i < ARRAY_SIZE(arg); i++)
-		EXPECT_EQ(0, arg[i]);
+	EXPECT_EQ(0, memcmp(arg + variant->size, zeros, LARGEST - variant->size));
 }
 
 TEST_F(device_ioctl, refuses_less_than_the_first_version)
 {
-	for (unsigned int size = 0; size < variant->size; size++) {
-		__u32 arg[LARGEST / 4] = { size };
+	unsigned char arg[LARGEST];
 
-		EXPECT_EQ(EINVAL, sized_ioctl(self->fd, variant->nr, size, arg))
+	for (unsigned int size = 0; size < variant->first; size++) {
+		request(variant->command, size, arg);
+		EXPECT_EQ(EINVAL, sized_ioctl(self->fd, variant->command, size, arg))
 			TH_LOG("size %u", size);
+	}
+	/* And changes nothing: it can still be had. */
+	request(variant->command, variant->size, arg);
+	EXPECT_EQ(0, sized_ioctl(self->fd, variant->command, variant->size, arg));
+}
+
+TEST_F(device_ioctl, takes_an_older_struct_and_fills_no_more)
+{
+	for (unsigned int size = variant->first; size < variant->size; size++) {
+		unsigned char arg[LARGEST], before[LARGEST];
+
+		request(variant->command, size, arg);
+		memset(arg + size, 0x5a, LARGEST - size);
+		memcpy(before, arg, LARGEST);
+		self->fd = fresh(self->fd, variant->command);
+		EXPECT_EQ(0, sized_ioctl(self->fd, variant->command, size, arg))
+			TH_LOG("size %u", size);
+		EXPECT_EQ(0, memcmp(arg, &size, sizeof(size)));
+		EXPECT_EQ(0, memcmp(arg + size, before + size, LARGEST - size));
 	}
 }
 
 TEST_F(device_ioctl, takes_a_larger_struct_that_ends_in_zeros)
 {
 	for (unsigned int size = variant->size + 1; size <= LARGEST; size++) {
-		unsigned char arg[LARGEST + 1] = {};
+		unsigned char arg[LARGEST], zeros[LARGEST] = {};
 
-		memcpy(arg, &size, sizeof(size));
-		EXPECT_EQ(0, sized_ioctl(self->fd, variant->nr, size, arg)) TH_LOG("size %u", size);
+		request(variant->command, size, arg);
+		self->fd = fresh(self->fd, variant->command);
+		EXPECT_EQ(0, sized_ioctl(self->fd, variant->command, size, arg))
+			TH_LOG("size %u", size);
 		EXPECT_EQ(0, memcmp(arg, &size, sizeof(size)));
-		for (unsigned int i = variant->size; i <= LARGEST; i++)
-			EXPECT_EQ(0, arg[i]);
+		EXPECT_EQ(0, memcmp(arg + variant->size, zeros, LARGEST - variant->size));
 	}
 }
 
 TEST_F(device_ioctl, refuses_something_it_does_not_know)
 {
 	for (unsigned int at = variant->size; at < LARGEST; at++) {
-		unsigned char arg[LARGEST] = {};
-		unsigned int size = LARGEST;
+		unsigned char arg[LARGEST];
 
-		memcpy(arg, &size, sizeof(size));
+		request(variant->command, LARGEST, arg);
 		arg[at] = 0x80;
-		EXPECT_EQ(E2BIG, sized_ioctl(self->fd, variant->nr, size, arg));
+		EXPECT_EQ(E2BIG, sized_ioctl(self->fd, variant->command, LARGEST, arg));
 	}
 }
 
@@ -102,32 +158,37 @@ TEST_F(device_ioctl, refuses_a_size_that_is_not_in_the_number)
 	const __u32 wrong[] = { 0, 1, variant->size - 1, variant->size + 1, LARGEST, ~0u };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(wrong); i++) {
-		__u32 arg[LARGEST / 4] = { wrong[i] };
+		unsigned char arg[LARGEST];
 
-		EXPECT_EQ(EINVAL, sized_ioctl(self->fd, variant->nr, variant->size, arg));
-		EXPECT_EQ(wrong[i], arg[0]);
+		request(variant->command, wrong[i], arg);
+		EXPECT_EQ(EINVAL, sized_ioctl(self->fd, variant->command, variant->size, arg));
+		EXPECT_EQ(0, memcmp(arg, &wrong[i], sizeof(__u32)));
 	}
 }
 
-TEST_F(device_ioctl, refuses_a_reserved_member)
+TEST_F(device_ioctl, is_recognised_with_any_direction)
 {
-	struct mmlens_info info = { .size = sizeof(info), .reserved = 1 };
-	struct mmlens_stats stats = { .size = sizeof(stats), .reserved = 1 };
-	void *arg = variant->nr == _IOC_NR(MMLENS_IOC_INFO) ? (void *)&info : (void *)&stats;
+	unsigned char arg[LARGEST];
 
-	EXPECT_EQ(EINVAL, sized_ioctl(self->fd, variant->nr, variant->size, arg));
+	for (unsigned int dir = 0; dir < 4; dir++) {
+		request(variant->command, variant->size, arg);
+		self->fd = fresh(self->fd, variant->command);
+		EXPECT_EQ(0, ioctl(self->fd, _IOC(dir, MMLENS_IOC_MAGIC, _IOC_NR(variant->command),
+						  variant->size), arg)) TH_LOG("dir %u", dir);
+	}
 }
 
 TEST_F(device_ioctl, refuses_other_numbers)
 {
-	__u32 arg[LARGEST / 4] = { variant->size };
-	unsigned int good = _IOC(_IOC_READ | _IOC_WRITE, MMLENS_IOC_MAGIC, variant->nr,
-				 variant->size);
+	unsigned char arg[LARGEST];
 
-	for (unsigned int nr = 2; nr < 256; nr++)
-		EXPECT_EQ(ENOTTY, sized_ioctl(self->fd, nr, variant->size, arg));
+	request(variant->command, variant->size, arg);
+	for (unsigned int nr = NUMBERS; nr < 256; nr++)
+		EXPECT_EQ(ENOTTY, sized_ioctl(self->fd, _IO(MMLENS_IOC_MAGIC, nr), variant->size,
+					      arg));
 	for (unsigned int type = 0; type < 256; type++) {
-		unsigned int other = (good & ~(0xffu << _IOC_TYPESHIFT)) | type << _IOC_TYPESHIFT;
+		unsigned int other = (variant->command & ~(0xffu << _IOC_TYPESHIFT)) |
+				     type << _IOC_TYPESHIFT;
 
 		if (type != MMLENS_IOC_MAGIC && type != 'T' && type != 'f') {
 			EXPECT_EQ(-1, ioctl(self->fd, other, arg));
@@ -138,26 +199,118 @@ TEST_F(device_ioctl, refuses_other_numbers)
 
 TEST_F(device_ioctl, refuses_bad_pointers)
 {
+	unsigned char arg[LARGEST];
 	char *pages = mmap(NULL, 2 * page_size(), PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	__u32 *last = (__u32 *)(pages + page_size() - variant->size);
+	char *last = pages + page_size() - variant->size;
 
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size, NULL));
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size, (void *)-1L));
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size,
+	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->command, variant->size, NULL));
+	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->command, variant->size, (void *)-1L));
+	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->command, variant->size,
 				      (void *)0xffff888000000000));
-	/* The struct is at the end of the last page that is there. */
 	ASSERT_EQ(0, munmap(pages + page_size(), page_size()));
-	*last = variant->size;
-	EXPECT_EQ(0, sized_ioctl(self->fd, variant->nr, variant->size, last));
-	/* Half of it, and half of what a larger one adds. */
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size, last + 2));
-	*last = variant->size + 8;
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size + 8, last));
-	/* It can be read, the answer cannot be written. */
-	*last = variant->size;
+	/* Half of the last page's struct, and half of what a larger one adds. */
+	request(variant->command, variant->size, arg);
+	memcpy(last + 4, arg, variant->size - 4);
+	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->command, variant->size, last + 4));
+	request(variant->command, variant->size + 8, arg);
+	memcpy(last, arg, variant->size);
+	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->command, variant->size + 8, last));
+	/* None of that did anything: the struct at the end of the page is taken. */
+	request(variant->command, variant->size, arg);
+	memcpy(last, arg, variant->size);
+	EXPECT_EQ(0, sized_ioctl(self->fd, variant->command, variant->size, last));
+	/* It can be read; an answer cannot be written. */
+	memcpy(last, arg, variant->size);
 	ASSERT_EQ(0, mprotect(pages, page_size(), PROT_READ));
-	EXPECT_EQ(EFAULT, sized_ioctl(self->fd, variant->nr, variant->size, last));
+	self->fd = fresh(self->fd, variant->command);
+	EXPECT_EQ(_IOC_DIR(variant->command) & _IOC_READ ? EFAULT : 0,
+		  sized_ioctl(self->fd, variant->command, variant->size, last));
+}
+
+/* The copy to user space faults, and the fault is the device's. */
+TEST_F(device_ioctl, reads_and_answers_in_its_own_mapping)
+{
+	int fd = device_open(O_RDWR);
+	unsigned char *map = device_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 1, 0);
+	unsigned char arg[LARGEST];
+
+	ASSERT_NE(MAP_FAILED, map);
+	if (variant->command == MMLENS_IOC_SETUP) {
+		request(variant->command, variant->size, map);
+		EXPECT_EQ(EBUSY, sized_ioctl(fd, variant->command, variant->size, map));
+		return;
+	}
+	/* Written by another mapping: this one is not in the tables yet. */
+	request(variant->command, variant->size, arg);
+	if (variant->command == MMLENS_IOC_DIRTY)
+		((struct mmlens_dirty *)arg)->pages = 1;
+	memcpy(device_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 1, 0), arg, sizeof(arg));
+	EXPECT_EQ(0, sized_ioctl(fd, variant->command, variant->size, map));
+	if (variant->command == MMLENS_IOC_REVOKE)
+		ASSERT_EQ(0, device_restore(fd));
+	EXPECT_EQ(0, memcmp(map, &variant->size, sizeof(__u32)));
+}
+
+#define EXPECT_REFUSED(fd, command, ...) do { \
+	__VA_ARGS__; \
+	EXPECT_EQ(-1, ioctl(fd, command, &arg)); \
+	EXPECT_EQ(EINVAL, errno); \
+} while (0)
+
+TEST(reserved_members_and_unknown_flags_are_refused)
+{
+	int fd = device_open(O_RDWR);
+
+	EXPECT_REFUSED(fd, MMLENS_IOC_SETUP,
+		       struct mmlens_setup arg = { .size = sizeof(arg), .reserved = 1 });
+	for (int bit = 2; bit < 32; bit++)
+		EXPECT_REFUSED(fd, MMLENS_IOC_SETUP,
+			       struct mmlens_setup arg = { .size = sizeof(arg), .flags = 1u << bit });
+	ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_SHARED, 3, 0));
+	EXPECT_REFUSED(fd, MMLENS_IOC_INFO,
+		       struct mmlens_info arg = { .size = sizeof(arg), .reserved = 1 });
+	for (int bit = 1; bit < 32; bit++) {
+		EXPECT_REFUSED(fd, MMLENS_IOC_DIRTY,
+			       struct mmlens_dirty arg = { .size = sizeof(arg), .pages = 3,
+							   .flags = 1u << bit });
+		EXPECT_REFUSED(fd, MMLENS_IOC_REVOKE,
+			       struct mmlens_revoke arg = { .size = sizeof(arg), .flags = 1u << bit });
+	}
+	for (int bit = 0; bit < 32; bit++)
+		EXPECT_REFUSED(fd, MMLENS_IOC_RESTORE,
+			       struct mmlens_revoke arg = { .size = sizeof(arg), .flags = 1u << bit });
+	/* Nothing was revoked by the way. */
+	EXPECT_EQ(0, device_info(fd).revoked);
+}
+
+TEST(operations_have_numbers_without_gaps)
+{
+	int fd = device_open(O_RDWR);
+	struct mmlens_stats stats;
+
+	for (unsigned int op = 0; op < MMLENS_OP_COUNT; op++) {
+		stats = (struct mmlens_stats) { .size = sizeof(stats), .op = op };
+		EXPECT_EQ(0, ioctl(fd, MMLENS_IOC_STATS, &stats)) TH_LOG("op %u", op);
+		EXPECT_EQ(op, stats.op);
+	}
+	for (unsigned int op = MMLENS_OP_COUNT; op; op <<= 1)
+		EXPECT_REFUSED(fd, MMLENS_IOC_STATS,
+			       struct mmlens_stats arg = { .size = sizeof(arg), .op = op });
+	EXPECT_REFUSED(fd, MMLENS_IOC_STATS,
+		       struct mmlens_stats arg = { .size = sizeof(arg), .op = ~0u });
+}
+
+TEST(structs_have_no_padding_that_differs)
+{
+	/* What programs of 32 bits have, and programs of other compilers. */
+	EXPECT_EQ(112, sizeof(struct mmlens_info));
+	EXPECT_EQ(344, sizeof(struct mmlens_stats));
+	EXPECT_EQ(48, sizeof(struct mmlens_setup));
+	EXPECT_EQ(48, sizeof(struct mmlens_event));
+	EXPECT_EQ(32, sizeof(struct mmlens_events));
+	EXPECT_EQ(48, sizeof(struct mmlens_dirty));
+	EXPECT_EQ(8, sizeof(struct mmlens_revoke));
 }
 
 TEST(info_tells_what_the_buffer_is)
@@ -171,27 +324,41 @@ TEST(info_tells_what_the_buffer_is)
 	EXPECT_EQ(0, info.mappings);
 	EXPECT_EQ(page_size(), info.page_size);
 	EXPECT_EQ(0, info.reserved);
+	EXPECT_EQ(0, info.revoked);
+	EXPECT_EQ(0, info.area_address);
+	EXPECT_NE(device_info(device_open(O_RDWR)).id, info.id);
 	ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_SHARED, 3, 0));
 	ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_PRIVATE, 1, 2));
 	info = device_info(fd);
 	EXPECT_EQ(MMLENS_BACKING_VMALLOC, info.backing);
 	EXPECT_EQ(3 * page_size(), info.bytes);
 	EXPECT_EQ(2, info.mappings);
+	EXPECT_EQ(MMLENS_STRATEGY_LAZY, info.strategy);
+	EXPECT_EQ(MMLENS_PAGE_KIND_NORMAL, info.page_kind);
+	EXPECT_EQ(MMLENS_CACHE_WB, info.cache);
+	EXPECT_EQ(MMLENS_SETUP_TRACK, info.flags);
+	EXPECT_EQ(MMLENS_AREA_ALLOC, info.area);
+	EXPECT_NE(0, info.area_address);
+	EXPECT_EQ(0, info.phys);
+	EXPECT_EQ(3, info.allocated_pages);
+	EXPECT_EQ(0, info.dirty_pages);
 }
 
 TEST(fdinfo_says_the_same)
 {
 	int fd = device_open(O_RDWR);
 	char *map = device_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
-	char path[64], want[160], *text;
+	char path[64], want[256], *text;
 
 	ASSERT_NE(MAP_FAILED, map);
 	fill_pages(map, 2, 1);
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	text = read_file(path, NULL);
 	ASSERT_NE(NULL, text);
-	snprintf(want, sizeof(want), "\nmmlens-bytes:\t%zu\nmmlens-mappings:\t1\n"
-		 "mmlens-faults:\t2\nmmlens-page-mkwrites:\t2\n", (size_t)(3 * page_size()));
+	snprintf(want, sizeof(want), "\nmmlens-id:\t%llu\nmmlens-bytes:\t%zu\n"
+		 "mmlens-mappings:\t1\nmmlens-setup:\tvmalloc,normal,lazy,wb,track\n"
+		 "mmlens-faults:\t2\nmmlens-page-mkwrites:\t2\nmmlens-dirty:\t2\n"
+		 "mmlens-revoked:\t0\n", device_info(fd).id, (size_t)(3 * page_size()));
 	EXPECT_NE(NULL, strstr(text, want)) TH_LOG("%s", text);
 	free(text);
 }
@@ -204,17 +371,6 @@ TEST(the_node_is_root_s)
 	EXPECT_TRUE(S_ISCHR(st.st_mode));
 	EXPECT_EQ(0600, st.st_mode & 07777);
 	EXPECT_EQ(0, st.st_uid);
-}
-
-TEST(reads_writes_and_seeks_are_refused)
-{
-	int fd = device_open(O_RDWR);
-	char byte = 0;
-
-	EXPECT_EQ(-1, read(fd, &byte, 1));
-	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, write(fd, &byte, 1));
-	EXPECT_EQ(EINVAL, errno);
 }
 
 TEST_HARNESS_MAIN

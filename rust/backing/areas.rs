@@ -1,79 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which vmalloc areas there are now: a list, so that one can look at their tables.
+//! Which areas of kernel addresses the buffers have now: a list, so that one can look at their
+//! tables.
 
+use crate::global::global;
 use kernel::{
     prelude::*,
     rbtree::{
         RBTree,
         RBTreeNode, //
     },
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Relaxed,
-            Release, //
-        },
-        lock::GlobalGuard, //
-    }, //
 };
 
-kernel::sync::global_lock! {
-    // SAFETY: `init()` initialises it, and `Areas::lock()` does not use it before.
-    unsafe(uninit) static AREAS: Mutex<Option<RBTree<u64, u64>>> = None;
+global! {
+    /// By the last address of each area.
+    list: Option<RBTree<u64, OwnArea>> = None;
 }
-
-static CLAIMED: Atomic<bool> = Atomic::new(false);
-static READY: Atomic<bool> = Atomic::new(false);
 
 /// Makes the list; to be called before anything is allocated.
 pub(crate) fn init() {
-    if CLAIMED.xchg(true, Relaxed) {
-        return;
-    }
-    // SAFETY: Called once, by the check.
-    unsafe { AREAS.init() };
-    READY.store(true, Release);
+    list::init();
 }
 
-/// The list, locked: no area in it is freed meanwhile. By the last address of each area, which
-/// leads to its first.
+/// A range of kernel addresses that this module maps.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnArea {
+    /// First address.
+    pub(crate) first: u64,
+    /// Last address.
+    pub(crate) last: u64,
+    /// How it is made: `vmalloc`, `vmap` or `ioremap`.
+    pub(crate) kind: &'static str,
+}
+
+/// The list, locked: no area in it is freed meanwhile.
 ///
 /// The lock is taken while a mapping is torn down: inside of it nothing may wait for that.
-pub(crate) struct Areas(GlobalGuard<AREAS>);
+pub(crate) struct Areas(list::Guard);
 
 impl Areas {
     /// Errors: `EAGAIN` while the module is being loaded.
     pub(crate) fn lock() -> Result<Self> {
-        if !READY.load(Acquire) {
-            return Err(EAGAIN);
-        }
-        Ok(Self(AREAS.lock()))
+        Ok(Self(list::lock()?))
     }
 
-    /// The first area that ends above `va`: its first and its last address.
-    pub(crate) fn find(&self, va: u64) -> Option<(u64, u64)> {
+    /// The first area that ends above `va`.
+    pub(crate) fn find(&self, va: u64) -> Option<OwnArea> {
         let cursor = self.0.as_ref()?.cursor_lower_bound(&va)?;
-        let (&last, &first) = cursor.current();
-        Some((first, last))
+        let (_, &area) = cursor.current();
+        Some(area)
     }
 }
 
-/// Adds an area. Errors: `ENOMEM`; `EAGAIN` while the module is being loaded.
-pub(super) fn add(first: u64, last: u64) -> Result {
-    let node = RBTreeNode::new(last, first, GFP_KERNEL)?;
-    let mut areas = Areas::lock()?;
-    areas.0.get_or_insert_with(RBTree::new).insert(node);
-    Ok(())
+/// An area that is in the list as long as this is there.
+pub(super) struct Listed {
+    last: u64,
 }
 
-/// Removes the area that ends with `last`.
-pub(super) fn remove(last: u64) {
-    // It was added, so there is a list.
-    if let Ok(mut areas) = Areas::lock() {
-        if let Some(areas) = areas.0.as_mut() {
-            areas.remove(&last);
+impl Listed {
+    /// Adds an area. Errors: `ENOMEM`; `EAGAIN` while the module is being loaded.
+    pub(super) fn new(first: u64, last: u64, kind: &'static str) -> Result<Self> {
+        let node = RBTreeNode::new(last, OwnArea { first, last, kind }, GFP_KERNEL)?;
+        let mut areas = Areas::lock()?;
+        areas.0.get_or_insert_with(RBTree::new).insert(node);
+        Ok(Self { last })
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // It was added, so there is a list.
+        if let Ok(mut areas) = Areas::lock() {
+            if let Some(areas) = areas.0.as_mut() {
+                areas.remove(&self.last);
+            }
         }
     }
 }

@@ -2,80 +2,240 @@
 
 //! A buffer: what an open `/dev/mmlens` and its mappings share.
 
-use super::stats::Stats;
+use super::{
+    dirty::Dirty,
+    events::{
+        Events,
+        DEFAULT_ROOM, //
+    },
+    list,
+    stats::Stats, //
+};
 use crate::{
-    backing::Vmalloc,
-    compat, //
+    backing::{
+        self,
+        Backing, //
+    },
+    params,
+    rwsem::RwSemaphore,
+    setup::Setup,
+    trace::Numbers,
+    vm::inode::PrivateInode, //
 };
 use kernel::{
+    c_str,
+    mm::Mm,
     page::PAGE_SIZE,
     prelude::*,
+    static_lock_class,
     sync::{
+        aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         new_mutex,
+        poll::PollCondVar,
         Arc,
         Mutex,
         SetOnce, //
-    }, //
+    },
 };
 
+/// What is wanted of a buffer that has no memory yet.
+struct Wish {
+    setup: Setup,
+    /// `SETUP` was called.
+    is_explicit: bool,
+}
+
+/// A buffer's memory, which it keeps once it has it.
+pub(crate) struct Memory {
+    /// What the buffer is.
+    pub(crate) setup: Setup,
+    /// The pages.
+    pub(crate) backing: Backing,
+    /// Which of them were written, if that is recorded.
+    pub(crate) dirty: Option<Dirty>,
+}
+
+impl Memory {
+    /// How many pages there are.
+    pub(crate) fn pages(&self) -> usize {
+        self.backing.pages()
+    }
+}
+
 /// The buffer behind an open file and its mappings.
+///
+/// Who may reach the pages, and what REVOKE waits for:
+///
+/// - what is inserted by a handler, and what is copied by the kernel, is done with `gate` held for
+///   reading, after a look at `revoked`;
+/// - a page that `fault` or `page_mkwrite` returns is locked, after which `revoked` is looked at,
+///   until the core has mapped it;
+/// - what `mmap()` maps is in no tree yet when it is mapped, so `mmap` notes the address space in
+///   `mapping_now`.
+///
+/// REVOKE sets `revoked` with `gate` held for writing, takes and releases the lock of each page, and
+/// waits for the address spaces. Then it unmaps everything. None of these is held meanwhile.
+///
+/// Lock order: mmap lock, `gate`, page lock, `mapping_now` and the ring of events.
 #[pin_data]
 pub(crate) struct Buffer {
-    /// Held while the memory is installed: two processes may share the file.
+    /// Its number in debugfs.
+    pub(crate) id: u64,
+    /// Held while the memory is made: two processes may share the file.
     #[pin]
-    setup: Mutex<()>,
-    /// Made by the first `mmap()`, which decides the size; gone with the last file and mapping.
-    memory: SetOnce<Vmalloc>,
+    wish: Mutex<Wish>,
+    /// Made by `SETUP` or by the first `mmap()`; gone with the last file and mapping.
+    memory: SetOnce<Memory>,
+    /// What all its mappings are in.
+    pub(crate) inode: PrivateInode,
+    /// See above.
+    #[pin]
+    pub(crate) gate: RwSemaphore,
+    /// See above.
+    revoked: Atomic<bool>,
+    /// See above.
+    #[pin]
+    pub(crate) mapping_now: Mutex<KVec<ARef<Mm>>>,
     /// What happened to it.
     pub(crate) stats: Stats,
+    /// The last of that, one by one.
+    #[pin]
+    pub(crate) events: Events,
+    /// In whose numbers tasks are named in them.
+    pub(crate) numbers: Option<Numbers>,
+    /// Wakes those who poll.
+    #[pin]
+    pub(crate) changed: PollCondVar,
 }
 
 impl Buffer {
     /// A buffer without memory.
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    pub(crate) fn new(inode: PrivateInode) -> Result<Arc<Self>> {
+        let stats = Stats::new()?;
+        let setup = params::setup()?;
         Arc::pin_init(
-            pin_init!(Buffer {
-                setup <- new_mutex!((), "mmlens_buffer"),
+            try_pin_init!(Buffer {
+                id: list::next_id(),
+                wish <- new_mutex!(Wish { setup, is_explicit: false }, "mmlens_buffer"),
                 memory: SetOnce::new(),
-                stats: Stats::new(),
+                inode,
+                gate <- RwSemaphore::new(c_str!("mmlens_gate"), static_lock_class!()),
+                revoked: Atomic::new(false),
+                mapping_now <- new_mutex!(KVec::new(), "mmlens_mapping_now"),
+                stats,
+                events <- Events::new(),
+                numbers: Numbers::of_current(),
+                changed <- PollCondVar::new(c_str!("mmlens_changed"), static_lock_class!()),
             }),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )
     }
 
     /// The memory, once there is any.
-    pub(crate) fn memory(&self) -> Option<&Vmalloc> {
+    pub(crate) fn memory(&self) -> Option<&Memory> {
         self.memory.as_ref()
     }
 
-    /// The size in bytes, 0 before the first `mmap()`.
+    /// The size in bytes, 0 as long as there is no memory.
     pub(crate) fn bytes(&self) -> u64 {
         self.memory().map_or(0, |m| (m.pages() * PAGE_SIZE) as u64)
     }
 
-    /// The largest buffer, in bytes.
-    pub(crate) fn max_bytes() -> u64 {
-        u64::from(compat::max_buffer_mib()) << 20
+    /// What it is, or is to be.
+    pub(crate) fn setup(&self) -> Setup {
+        match self.memory() {
+            Some(memory) => memory.setup,
+            None => self.wish.lock().setup,
+        }
     }
 
-    /// The memory; allocates `pages` if there is none.
+    /// The largest buffer, in bytes.
+    pub(crate) fn max_bytes() -> u64 {
+        u64::from(params::max_buffer_mib()) << 20
+    }
+
+    /// Says what the buffer is to be; makes its memory if `pages` are not 0.
+    ///
+    /// Errors: `EBUSY` if it has memory, or if that was said before; those of
+    /// [`memory_or_allocate`](Self::memory_or_allocate).
+    pub(crate) fn set_up(&self, setup: Setup, pages: usize, events: u32) -> Result {
+        let mut wish = self.wish.lock();
+        if wish.is_explicit || self.memory().is_some() {
+            return Err(EBUSY);
+        }
+        let natural = Backing::natural_pages(&setup)?;
+        if pages != 0 {
+            self.allocate(setup, pages)?;
+        } else if let Some(pages) = natural {
+            self.allocate(setup, pages)?;
+        }
+        self.events.make_room(events)?;
+        *wish = Wish {
+            setup,
+            is_explicit: true,
+        };
+        Ok(())
+    }
+
+    /// The memory; makes `pages` pages of it if there is none, or as many as device memory has.
     ///
     /// Errors: `ENOMEM` if there is not so much, or more is asked for than the module parameter
     /// allows.
-    pub(crate) fn memory_or_allocate(&self, pages: usize) -> Result<&Vmalloc> {
+    pub(crate) fn memory_or_allocate(&self, pages: usize) -> Result<&Memory> {
         if let Some(memory) = self.memory() {
             return Ok(memory);
         }
-        if (pages as u64).saturating_mul(PAGE_SIZE as u64) > Self::max_bytes() {
+        // Another process that shares the file may be doing the same.
+        let wish = self.wish.lock();
+        if let Some(memory) = self.memory() {
+            return Ok(memory);
+        }
+        let natural = Backing::natural_pages(&wish.setup)?;
+        self.events.make_room(DEFAULT_ROOM)?;
+        self.allocate(wish.setup, natural.unwrap_or(pages))
+    }
+
+    /// Makes the memory. `wish` is locked.
+    fn allocate(&self, setup: Setup, pages: usize) -> Result<&Memory> {
+        let bytes = (pages as u64).saturating_mul(PAGE_SIZE as u64);
+        if bytes > Self::max_bytes() && setup.backing != crate::setup::Backing::Ioremap {
             return Err(ENOMEM);
         }
-        let memory = Vmalloc::zeroed(pages)?;
-        // Another process that shares the file may be doing the same: then its memory is used, and
-        // this one freed.
-        let _guard = self.setup.lock();
-        if self.memory().is_none() {
-            self.memory.populate(memory);
+        if setup.backing == crate::setup::Backing::Ioremap {
+            backing::may_map()?;
         }
+        let dirty = match setup.track {
+            true => Some(Dirty::new(pages)?),
+            false => None,
+        };
+        self.memory.populate(Memory {
+            setup,
+            backing: Backing::new(&setup, pages)?,
+            dirty,
+        });
         self.memory().ok_or(ENOMEM)
+    }
+
+    /// Whether nobody may reach the pages. To be asked with [`gate`](Self::gate) held, or with the
+    /// page locked.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.load(Acquire)
+    }
+
+    /// Sets that. Only with the gate held for writing.
+    pub(super) fn set_revoked(&self, revoked: bool) {
+        self.revoked.store(revoked, Release);
+    }
+
+    /// Notes that a page was written. It is locked, or the gate is held.
+    pub(super) fn mark_dirty(&self, dirty: &Dirty, index: usize) {
+        if dirty.mark(index) {
+            self.changed.notify_all();
+        }
     }
 }

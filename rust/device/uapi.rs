@@ -6,7 +6,11 @@
 //! [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h) and the head of `uapi/mmlens.h`.
 
 use crate::ffi::uapi::{
+    mmlens_dirty,
+    mmlens_events,
     mmlens_info,
+    mmlens_revoke,
+    mmlens_setup,
     mmlens_stats, //
 };
 use core::mem::size_of;
@@ -28,12 +32,20 @@ pub(crate) trait Versioned: AsBytes + FromBytes + Default {
     const FIRST_SIZE: usize;
 }
 
-impl Versioned for mmlens_info {
-    const FIRST_SIZE: usize = 40;
+macro_rules! versioned {
+    ($($name:ident: $first_size:literal,)+) => { $(
+        impl Versioned for $name {
+            const FIRST_SIZE: usize = $first_size;
+        }
+    )+ };
 }
-
-impl Versioned for mmlens_stats {
-    const FIRST_SIZE: usize = 56;
+versioned! {
+    mmlens_dirty: 48,
+    mmlens_events: 32,
+    mmlens_info: 40,
+    mmlens_revoke: 8,
+    mmlens_setup: 48,
+    mmlens_stats: 344,
 }
 
 /// A request as the caller sent it, and where the answer goes.
@@ -83,13 +95,18 @@ impl<T: Versioned> Request<T> {
         &self.value
     }
 
+    /// What the `size` member of an answer has to be.
+    pub(crate) fn size(&self) -> u32 {
+        self.user_size as u32
+    }
+
     /// Copies the answer to where the request was, as far as the caller knows the struct.
     ///
     /// `answer` gets the size that its `size` member is to have.
     ///
     /// Errors: `EFAULT`.
     pub(crate) fn answer(self, answer: impl FnOnce(u32) -> T) -> Result {
-        let answer = answer(self.user_size as u32);
+        let answer = answer(self.size());
         let known = self.user_size.min(size_of::<T>());
         let bytes = answer.as_bytes().get(..known).ok_or(EINVAL)?;
         UserSlice::new(self.address, self.user_size)

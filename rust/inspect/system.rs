@@ -8,7 +8,6 @@ mod walk;
 
 use crate::{
     backing::Vmalloc,
-    compat,
     debugfs::{
         Dir,
         Files,
@@ -19,6 +18,7 @@ use crate::{
         Image,
         Offset, //
     },
+    params,
     seq::{
         may_show_addresses,
         SeqWriter, //
@@ -65,7 +65,7 @@ pub(super) fn folder(parent: &Arc<Dir>) -> Result<Files<Kernel>> {
         .records::<Layout>(c"layout")?
         .records::<Registers>(c"registers")?
         .records::<walk::Dump<walk::OwnRanges>>(c"own")?;
-    if compat::kernel_walk() {
+    if params::kernel_walk() {
         files.records::<walk::Dump<walk::Everything>>(c"pagetable")
     } else {
         Ok(files)

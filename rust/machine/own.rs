@@ -47,10 +47,10 @@ impl Own {
 
     /// The first range that ends above `va`.
     pub(crate) fn find(&self, va: u64) -> Option<OwnRange> {
-        let area = self.0.find(va).map(|(first, last)| OwnRange {
-            start: first,
-            end: last + 1,
-            name: "vmalloc",
+        let area = self.0.find(va).map(|area| OwnRange {
+            start: area.first,
+            end: area.last + 1,
+            name: area.kind,
         });
         let parts = PARTS.iter().filter_map(part).filter(|r| r.end > va);
         let part = parts.min_by_key(|r| r.start);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who maps a page of a file: the reverse map of files, `address_space->i_mmap`.
+//! Who maps a page of a file, or all of it: the reverse map of files, `address_space->i_mmap`.
 //!
 //! Lock order: `i_mmap_rwsem` is inside of the mmap lock and of much else (`mm/rmap.c`, at its
 //! head). It is taken here with no other lock held, killable; inside of it are RCU and nothing
@@ -19,8 +19,10 @@ use super::{
 };
 use crate::{
     ffi,
-    text::vma_flags::VmaFlags, //
+    text::vma_flags::VmaFlags,
+    vm::inode::PrivateInode, //
 };
+use core::marker::PhantomData;
 use kernel::{
     bindings,
     error::to_result,
@@ -112,12 +114,12 @@ impl Resume {
     }
 
     /// How many mappings of the page to skip, and the one that ends them.
-    fn find(&self, lock: &IMmapReadLock<'_>, pgoff: u64) -> (u64, Option<Place>) {
+    fn find(&self, lock: &IMmapReadLock<'_>, pages: Pages) -> (u64, Option<Place>) {
         if self.anchors.is_empty() {
             return (self.count, None);
         }
         (1..)
-            .zip(lock.vmas(pgoff).map(|vma| Place::of(&vma)))
+            .zip(lock.vmas(pages).map(|vma| Place::of(&vma)))
             .filter(|(_, place)| self.anchors.contains(place))
             .last()
             .map_or((self.count, None), |(n, place)| (n, Some(place)))
@@ -150,67 +152,115 @@ impl FilePage {
         resume: &Resume,
         batch: &mut KVec<Mapping>,
     ) -> Result<Option<Resume>> {
-        batch.clear();
-        // Nothing is allocated with the lock held: it is taken to free memory as well.
-        let mut anchors = KVec::with_capacity(BATCH + 1, GFP_KERNEL)?;
-        let lock = IMmapReadLock::lock(&self.file)?;
-        let (mut count, place) = resume.find(&lock, self.pgoff);
-        let mut anchor = |place| anchors.push_within_capacity(place).is_ok();
-        if let Some(place) = place {
-            anchor(place);
-        }
-        let mut vmas = lock.vmas(self.pgoff).skip(count as usize);
-        while batch.len() < BATCH {
-            let Some(vma) = vmas.next() else {
-                return Ok(None);
-            };
-            let has_room = anchor(Place::of(&vma));
-            if !has_room || batch.push_within_capacity(Mapping::read(&vma)).is_err() {
-                break;
-            }
-            count += 1;
-        }
-        Ok(Some(Resume { count, anchors }))
+        let pages = Pages {
+            first: self.pgoff,
+            last: self.pgoff,
+        };
+        next_batch(|| IMmapReadLock::of_file(&self.file), pages, resume, batch)
     }
+}
+
+/// As [`FilePage::mappings`], of all mappings of an inode.
+pub(crate) fn mappings_of(
+    inode: &PrivateInode,
+    resume: &Resume,
+    batch: &mut KVec<Mapping>,
+) -> Result<Option<Resume>> {
+    let pages = Pages {
+        first: 0,
+        last: u64::MAX,
+    };
+    next_batch(|| IMmapReadLock::of_inode(inode), pages, resume, batch)
+}
+
+/// Pages of a file, by their offset.
+#[derive(Clone, Copy)]
+struct Pages {
+    first: u64,
+    last: u64,
+}
+
+/// The mappings of `pages` that follow `resume`, in a tree that `lock` locks.
+fn next_batch<'a>(
+    lock: impl FnOnce() -> Result<IMmapReadLock<'a>>,
+    pages: Pages,
+    resume: &Resume,
+    batch: &mut KVec<Mapping>,
+) -> Result<Option<Resume>> {
+    batch.clear();
+    // Nothing is allocated with the lock held: it is taken to free memory as well.
+    let mut anchors = KVec::with_capacity(BATCH + 1, GFP_KERNEL)?;
+    let lock = lock()?;
+    let (mut count, place) = resume.find(&lock, pages);
+    let mut anchor = |place| anchors.push_within_capacity(place).is_ok();
+    if let Some(place) = place {
+        anchor(place);
+    }
+    let mut vmas = lock.vmas(pages).skip(count as usize);
+    while batch.len() < BATCH {
+        let Some(vma) = vmas.next() else {
+            return Ok(None);
+        };
+        let has_room = anchor(Place::of(&vma));
+        if !has_room || batch.push_within_capacity(Mapping::read(&vma)).is_err() {
+            break;
+        }
+        count += 1;
+    }
+    Ok(Some(Resume { count, anchors }))
 }
 
 /// The lock of the mappings of a file, held for reading.
 ///
 /// # Invariants
 ///
-/// `mapping` is that of a file that is open for `'a`, and this task holds its `i_mmap_rwsem`.
+/// `mapping` is that of a file or an inode that is there for `'a`, and this task holds its
+/// `i_mmap_rwsem`.
 struct IMmapReadLock<'a> {
     mapping: *mut bindings::address_space,
-    _file: &'a VmaFile,
+    _lifetime: PhantomData<&'a ()>,
     _nts: NotThreadSafe,
 }
 
 impl<'a> IMmapReadLock<'a> {
-    fn lock(file: &'a VmaFile) -> Result<Self> {
+    fn of_file(file: &'a VmaFile) -> Result<Self> {
         // SAFETY: The file is open, and keeps the mapping.
         let mapping = unsafe { (*file.as_ptr()).f_mapping };
+        // SAFETY: The file is there for `'a`.
+        unsafe { Self::lock(mapping) }
+    }
+
+    fn of_inode(inode: &'a PrivateInode) -> Result<Self> {
+        // SAFETY: The inode is there for `'a`.
+        unsafe { Self::lock(inode.mapping()) }
+    }
+
+    /// # Safety
+    ///
+    /// `mapping` is valid for `'a`.
+    unsafe fn lock(mapping: *mut bindings::address_space) -> Result<Self> {
         // SAFETY: The lock is initialised, and we may sleep.
         to_result(unsafe { bindings::down_read_killable(&raw mut (*mapping).i_mmap_rwsem) })?;
         // INVARIANT: Just taken.
         Ok(Self {
             mapping,
-            _file: file,
+            _lifetime: PhantomData,
             _nts: NotThreadSafe,
         })
     }
 
-    /// The VMAs that map page `pgoff`, [`MAX_MAPPINGS`] at most.
-    fn vmas(&self, pgoff: u64) -> impl Iterator<Item = LinkedVma<'_>> {
+    /// The VMAs that map some of `pages`, [`MAX_MAPPINGS`] at most.
+    fn vmas(&self, pages: Pages) -> impl Iterator<Item = LinkedVma<'_>> {
         let wrap = |vma: *mut bindings::vm_area_struct| {
             // INVARIANT: It is in the tree, which is locked as long as `self` is borrowed.
             (!vma.is_null()).then_some(LinkedVma { vma, _lock: self })
         };
-        let pgoff = pgoff as usize;
+        let (start, end) = (pages.first as usize, pages.last as usize);
         // SAFETY: The tree is locked.
-        let first = unsafe { ffi::mmlens_i_mmap_first(self.mapping, pgoff) };
+        let first = unsafe { ffi::mmlens_i_mmap_first(self.mapping, start, end) };
         core::iter::successors(wrap(first), move |vma| {
             // SAFETY: The tree is locked, and the VMA is in it.
-            wrap(unsafe { ffi::mmlens_i_mmap_next(vma.vma, pgoff) })
+            wrap(unsafe { ffi::mmlens_i_mmap_next(vma.vma, start, end) })
         })
         .take(MAX_MAPPINGS as usize)
     }

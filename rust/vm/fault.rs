@@ -5,24 +5,69 @@
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h), `struct vm_fault`
 
 use super::{
+    huge,
+    kind::{
+        MixedMap,
+        Pfn,
+        PfnMap, //
+    },
     ops::VmOperations,
+    page::{
+        LockedPage,
+        LockedRef,
+        PageRef, //
+    },
     vma::DriverVma, //
 };
 use crate::ffi;
 use core::{
     marker::PhantomData,
-    mem,
+    ops::Range,
     ptr::NonNull, //
 };
 use kernel::{
     bindings,
     error::{
         code::*,
-        Error, //
+        to_result,
+        Error,
+        Result, //
     },
+    page::PAGE_SIZE,
 };
 
 pub(super) type VmFaultT = bindings::vm_fault_t;
+
+/// What kind of access faulted: `enum fault_flag`.
+#[derive(Clone, Copy)]
+pub(crate) struct FaultFlags(u32);
+
+impl FaultFlags {
+    /// A write.
+    pub(crate) fn is_write(self) -> bool {
+        self.0 & bindings::fault_flag_FAULT_FLAG_WRITE != 0
+    }
+
+    /// From user mode.
+    pub(crate) fn is_user(self) -> bool {
+        self.0 & bindings::fault_flag_FAULT_FLAG_USER != 0
+    }
+
+    /// By another process.
+    pub(crate) fn is_remote(self) -> bool {
+        self.0 & bindings::fault_flag_FAULT_FLAG_REMOTE != 0
+    }
+
+    /// The fetch of an instruction.
+    pub(crate) fn is_instruction(self) -> bool {
+        self.0 & bindings::fault_flag_FAULT_FLAG_INSTRUCTION != 0
+    }
+
+    /// Under the VMA's own lock, not the mmap lock.
+    pub(crate) fn is_under_vma_lock(self) -> bool {
+        self.0 & bindings::fault_flag_FAULT_FLAG_VMA_LOCK != 0
+    }
+}
 
 /// A fault that a VMA of `T` has to serve.
 ///
@@ -47,6 +92,10 @@ impl<'a, T: VmOperations> VmFault<'a, T> {
         }
     }
 
+    pub(super) fn as_ptr(&self) -> *mut bindings::vm_fault {
+        self.vmf.as_ptr()
+    }
+
     /// The VMA that the fault is in.
     pub(crate) fn vma(&self) -> &'a DriverVma<T> {
         // SAFETY: `vmf` is valid by the type invariants, and nobody writes these fields during the
@@ -62,10 +111,117 @@ impl<'a, T: VmOperations> VmFault<'a, T> {
         unsafe { (*self.vmf.as_ptr()).__bindgen_anon_1.pgoff }
     }
 
+    /// The address that was touched, rounded down to a page.
+    pub(crate) fn address(&self) -> usize {
+        // SAFETY: As in `vma`.
+        unsafe { (*self.vmf.as_ptr()).__bindgen_anon_1.address }
+    }
+
+    /// The pages of the object that the VMA maps by the same table of entries as the one that was
+    /// touched.
+    pub(crate) fn table(&self) -> Range<usize> {
+        let vma = self.vma();
+        let size = PAGE_SIZE << huge::pmd_order();
+        let start = (self.address() & !(size - 1)).max(vma.start());
+        let end = (self.address() | (size - 1)).min(vma.end() - 1);
+        let before = (self.address() - start) / PAGE_SIZE;
+        let behind = (end - self.address()) / PAGE_SIZE;
+        self.pgoff() - before..self.pgoff() + behind + 1
+    }
+
+    /// What kind of access it is.
+    pub(crate) fn flags(&self) -> FaultFlags {
+        // SAFETY: As in `vma`; the core writes this field between two handlers, not during one.
+        FaultFlags(unsafe { (*self.vmf.as_ptr()).flags })
+    }
+
+    /// Whether it is a write.
+    pub(crate) fn is_write(&self) -> bool {
+        self.flags().is_write()
+    }
+
     /// Hands `page` to the core, which takes over the reference.
-    pub(super) fn set_page(&self, page: PageRef) {
+    pub(super) fn set_page(&self, page: *mut bindings::page) {
         // SAFETY: `vmf` is valid, and during `fault` this field is the handler's to write.
-        unsafe { (*self.vmf.as_ptr()).page = page.into_raw() };
+        unsafe { (*self.vmf.as_ptr()).page = page };
+    }
+}
+
+/// Something is mapped at the address of the fault: what was asked for, or what another fault has
+/// put there in the meantime.
+pub(crate) struct Installed(());
+
+impl Installed {
+    /// What an insert function returned.
+    pub(super) fn from_raw(ret: VmFaultT) -> Result<Self, Failure> {
+        if ret & bindings::vm_fault_reason_VM_FAULT_NOPAGE != 0 {
+            Ok(Self(()))
+        } else if ret & bindings::vm_fault_reason_VM_FAULT_OOM != 0 {
+            Err(Failure::Oom)
+        } else {
+            Err(Failure::Sigbus)
+        }
+    }
+}
+
+impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
+    /// Maps a frame at the address of the fault, with the rights that the VMA's entries begin with.
+    ///
+    /// May sleep.
+    pub(crate) fn insert_pfn(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
+        let vma = self.vma().as_ptr();
+        // SAFETY: The VMA is locked, and `VM_PFNMAP` by its kind, which is never private and
+        // writable; the frame is one that the VMA's owner keeps.
+        Installed::from_raw(unsafe { bindings::vmf_insert_pfn(vma, self.address(), pfn.number()) })
+    }
+
+    /// Maps a frame at the address of the fault, writable if the VMA is: writes to it are not
+    /// notified any more. What was mapped there is unmapped first.
+    ///
+    /// This is how to end `pfn_mkwrite` while a lock of the driver's is held: after it has returned
+    /// "go on", the core makes the entry writable without that lock.
+    ///
+    /// May sleep.
+    pub(crate) fn insert_pfn_writable(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
+        let vma = self.vma().as_ptr();
+        // SAFETY: The VMA is locked and `VM_PFNMAP`, and the address is in it.
+        unsafe { bindings::zap_special_vma_range(vma, self.address(), PAGE_SIZE) };
+        // SAFETY: As in `insert_pfn`.
+        Installed::from_raw(unsafe {
+            ffi::mmlens_vmf_insert_pfn_writable(vma, self.address(), pfn.number())
+        })
+    }
+}
+
+impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
+    /// Maps a frame at the address of the fault, by its number: the entry is special.
+    ///
+    /// May sleep.
+    pub(crate) fn insert_mixed(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
+        let vma = self.vma().as_ptr();
+        // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; the frame is one that the VMA's
+        // owner keeps.
+        Installed::from_raw(unsafe {
+            bindings::vmf_insert_mixed(vma, self.address(), pfn.number())
+        })
+    }
+
+    /// Maps a page of the object, which need not be the one that was touched. Says whether it did:
+    /// not if something is mapped there.
+    ///
+    /// Only for faults under the mmap lock, thus not with `map_pages`. May sleep.
+    ///
+    /// Errors: `EFAULT` if the VMA does not map that page of the object; `ENOMEM`; `EINVAL` for a
+    /// page that cannot be mapped.
+    pub(crate) fn insert_page(&self, pgoff: usize, page: &PageRef) -> Result<bool> {
+        let address = self.vma().address_of(pgoff).ok_or(EFAULT)?;
+        let vma = self.vma().as_ptr();
+        // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; there is a reference to the page.
+        match to_result(unsafe { bindings::vm_insert_page(vma, address, page.as_ptr()) }) {
+            Ok(()) => Ok(true),
+            Err(error) if error == EBUSY => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -81,30 +237,40 @@ impl<'a, T: VmOperations> MkwriteFault<'a, T> {
         Self(unsafe { VmFault::from_raw(vmf) })
     }
 
+    /// The fault as any other.
+    pub(crate) fn fault(&self) -> &VmFault<'a, T> {
+        &self.0
+    }
+
     /// Locks the page that is about to be written.
     ///
     /// Sleeps. Returns `None` if the task is being killed: end the fault with [`Mkwrite::Retry`].
     pub(crate) fn lock_page(&self) -> Option<LockedPage<'a>> {
         // SAFETY: `vmf` is valid, and the core set the page of a `page_mkwrite` and holds a
         // reference to it.
-        let page = unsafe { (*self.0.vmf.as_ptr()).page };
+        let page = NonNull::new(unsafe { (*self.0.as_ptr()).page })?;
         // SAFETY: See above; a handler may sleep.
-        if unsafe { ffi::mmlens_lock_page_killable(page) } != 0 {
+        if unsafe { ffi::mmlens_lock_page_killable(page.as_ptr()) } != 0 {
             return None;
         }
-        // INVARIANT: The page was just locked, and the core's reference outlives the handler, thus
+        // SAFETY: The page was just locked, and the core's reference outlives the handler, thus
         // `'a`.
-        Some(LockedPage {
-            page: NonNull::new(page)?,
-            _fault: PhantomData,
-        })
+        Some(unsafe { LockedPage::from_raw(page) })
     }
 }
 
 /// How a `fault` handler ends well.
 pub(crate) enum Outcome {
-    /// Map this page. The core maps it, and puts the reference when it is unmapped.
+    /// Map this page, which stays locked until that is done (`VM_FAULT_LOCKED`): who takes the page
+    /// lock afterwards finds it mapped. The core puts the reference when it is unmapped.
+    Locked(LockedRef),
+    /// Map this page: for drivers that never take their pages back.
+    #[allow(dead_code)] // samples/rust_vm_minimal
     Page(PageRef),
+    /// It is mapped (`VM_FAULT_NOPAGE`).
+    Installed(Installed),
+    /// Nothing was done: the access faults again, or the task dies.
+    Retry,
 }
 
 /// How a `page_mkwrite` handler ends well.
@@ -115,6 +281,18 @@ pub(crate) enum Mkwrite<'a> {
     /// Make it writable (`VM_FAULT_LOCKED`). The core unlocks the page when the entry is written.
     Locked(LockedPage<'a>),
     /// Leave the entry as it is (`VM_FAULT_NOPAGE`): the access faults again, or the task dies.
+    Retry,
+}
+
+/// How a `pfn_mkwrite` handler ends well.
+pub(crate) enum PfnMkwrite {
+    /// Make the entry writable, if it still is what it was.
+    ///
+    /// That is done after the handler has returned, and with no lock of the driver's.
+    Writable,
+    /// The handler has made it writable ([`VmFault::insert_pfn_writable`]).
+    Installed(Installed),
+    /// Leave the entry as it is: the access faults again, or the task dies.
     Retry,
 }
 
@@ -149,69 +327,5 @@ impl From<Error> for Failure {
         } else {
             Failure::Sigbus
         }
-    }
-}
-
-/// A counted reference to a page.
-///
-/// # Invariants
-///
-/// Owns one reference to `page`.
-pub(crate) struct PageRef {
-    page: NonNull<bindings::page>,
-}
-
-impl PageRef {
-    /// Takes a reference to `page`.
-    ///
-    /// # Safety
-    ///
-    /// `page` is the `struct page` of memory that the caller keeps allocated for the time of the
-    /// call, and its pages can be counted one by one: not slab, not the tail of a larger
-    /// allocation.
-    pub(crate) unsafe fn get(page: NonNull<bindings::page>) -> Self {
-        // SAFETY: The page is allocated by the caller's promise.
-        unsafe { ffi::mmlens_get_page(page.as_ptr()) };
-        // INVARIANT: The reference was just taken.
-        Self { page }
-    }
-
-    fn into_raw(self) -> *mut bindings::page {
-        let page = self.page.as_ptr();
-        mem::forget(self);
-        page
-    }
-}
-
-impl Drop for PageRef {
-    fn drop(&mut self) {
-        // SAFETY: `self` owns a reference by the type invariants.
-        unsafe { ffi::mmlens_put_page(self.page.as_ptr()) };
-    }
-}
-
-/// The page of a [`MkwriteFault`], locked.
-///
-/// Unlocked when dropped, unless it becomes the outcome of the fault.
-///
-/// # Invariants
-///
-/// `page` is locked by this task and referenced for `'a`.
-pub(crate) struct LockedPage<'a> {
-    page: NonNull<bindings::page>,
-    _fault: PhantomData<&'a bindings::page>,
-}
-
-impl LockedPage<'_> {
-    /// Leaves the page locked, for the core to unlock.
-    pub(super) fn leave_locked(self) {
-        mem::forget(self);
-    }
-}
-
-impl Drop for LockedPage<'_> {
-    fn drop(&mut self) {
-        // SAFETY: Locked by this task, by the type invariants.
-        unsafe { ffi::mmlens_unlock_page(self.page.as_ptr()) };
     }
 }

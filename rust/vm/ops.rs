@@ -8,36 +8,60 @@
 //! [`Documentation/filesystems/locking.rst`](srctree/Documentation/filesystems/locking.rst)
 
 use super::{
+    around::{
+        Around,
+        AroundFault, //
+    },
     fault::{
         Failure,
         Mkwrite,
         MkwriteFault,
         Outcome,
-        VmFault,
-        VmFaultT, //
+        PfnMkwrite,
+        VmFault, //
     },
+    huge::{
+        HugeFault,
+        HugeOutcome, //
+    },
+    kind::Kind,
     vma::DriverVma, //
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use core::ops::Range;
 use kernel::{
-    bindings,
     error::VTABLE_DEFAULT_ERROR,
-    prelude::*,
-    sync::Arc,
-    types::ForeignOwnable, //
+    mm::virt::vm_flags_t,
+    prelude::*, //
 };
 
-/// Operations on the VMAs of a driver, implemented by the object behind them.
+pub(crate) use super::table::VmOperationsTable;
+
+/// What is read or written by [`VmOperations::access`].
+pub(crate) enum Access<'a> {
+    /// To be filled.
+    Read(&'a mut [u8]),
+    /// To be stored.
+    Write(&'a [u8]),
+}
+
+/// Operations on the VMAs of a driver.
 ///
-/// Each VMA owns an [`Arc`] of it. Methods that are not overridden are `NULL` in C.
+/// The implementor stands for the table; the object behind the VMAs is its `Owner`, an [`Arc`] of
+/// which each VMA owns. So one object can have VMAs with different tables. Methods that are not
+/// overridden are `NULL` in C.
 ///
 /// Unless a method says otherwise, it runs in process context, may sleep, and holds the mmap lock
 /// *or only the VMA's own lock* for reading: never assume the former.
+///
+/// [`Arc`]: kernel::sync::Arc
 #[vtable]
-pub(crate) trait VmOperations: Send + Sync + Sized + 'static {
+pub(crate) trait VmOperations: Sized + 'static {
+    /// The object behind the VMAs.
+    type Owner: Send + Sync + 'static;
+
+    /// The kind of VMA, which says how pages may be mapped.
+    type Kind: Kind;
+
     /// The table with these operations: a `static` of the implementor, whose address identifies its
     /// VMAs.
     fn table() -> &'static VmOperationsTable<Self>;
@@ -46,7 +70,7 @@ pub(crate) trait VmOperations: Send + Sync + Sized + 'static {
     /// `mmap()` made.
     ///
     /// Context: the mmap lock is held for writing.
-    fn open(&self, _vma: &DriverVma<Self>) {
+    fn open(_owner: &Self::Owner, _vma: &DriverVma<Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -54,131 +78,108 @@ pub(crate) trait VmOperations: Send + Sync + Sized + 'static {
     ///
     /// Context: the mmap lock is held for reading or writing; possibly in the last `mmput()` of the
     /// process.
-    fn close(&self, _vma: &DriverVma<Self>) {
+    fn close(_owner: &Self::Owner, _vma: &DriverVma<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The VMA is about to be split at an address: by `munmap`, `mprotect`, `mremap`, `madvise` or
+    /// `mlock` of a part. An error refuses that, and is what the system call returns.
+    ///
+    /// Context: the mmap lock is held for writing.
+    fn may_split(_owner: &Self::Owner, _vma: &DriverVma<Self>, _address: usize) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The VMA is the new place of one that `mremap` moves: its entries were moved. An error moves
+    /// them back.
+    ///
+    /// Context: the mmap lock is held for writing.
+    fn mremap(_owner: &Self::Owner, _vma: &DriverVma<Self>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `mprotect` is about to give a part of the VMA new flags. An error refuses that. The VMA must
+    /// not be changed.
+    ///
+    /// Context: the mmap lock is held for writing.
+    fn mprotect(
+        _owner: &Self::Owner,
+        _vma: &DriverVma<Self>,
+        _range: Range<usize>,
+        _flags: vm_flags_t,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// A page that is not mapped was touched.
-    fn fault(&self, _fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+    ///
+    /// Context: the mmap lock is held for reading, unless there is a [`map_pages`](Self::map_pages).
+    fn fault(_owner: &Self::Owner, _fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Nothing is mapped yet in the whole range of a pmd or pud, or what is mapped there at that
+    /// level is written to and read-only.
+    fn huge_fault(
+        _owner: &Self::Owner,
+        _fault: &HugeFault<'_, Self>,
+    ) -> Result<HugeOutcome, Failure> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A page that is not mapped was read: those around it may be mapped as well.
+    ///
+    /// With this method all others may run under the VMA's own lock.
+    ///
+    /// Context: RCU read-side section: **must not sleep**.
+    fn map_pages(_owner: &Self::Owner, _fault: &AroundFault<'_, Self>) -> Around {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// A page that [`fault`](Self::fault) returned is about to become writable in a shared mapping.
     ///
     /// With this method such pages are mapped read-only until their first write.
-    fn page_mkwrite<'a>(&self, _fault: &MkwriteFault<'a, Self>) -> Result<Mkwrite<'a>, Failure> {
+    fn page_mkwrite<'a>(
+        _owner: &Self::Owner,
+        _fault: &MkwriteFault<'a, Self>,
+    ) -> Result<Mkwrite<'a>, Failure> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
-}
 
-/// The table of a [`VmOperations`] type.
-///
-/// # Invariants
-///
-/// The functions in `ops` are `T`'s.
-#[repr(transparent)]
-pub(crate) struct VmOperationsTable<T> {
-    ops: bindings::vm_operations_struct,
-    _type: PhantomData<fn(&T)>,
-}
-
-// SAFETY: The table is never written.
-unsafe impl<T> Sync for VmOperationsTable<T> {}
-
-impl<T: VmOperations> VmOperationsTable<T> {
-    /// The table; make it a `static`.
-    pub(crate) const fn new() -> Self {
-        // INVARIANT: All functions are of this `impl`.
-        Self {
-            ops: bindings::vm_operations_struct {
-                // Always there: they keep the count of the owner.
-                open: Some(Self::open),
-                close: Some(Self::close),
-                fault: if T::HAS_FAULT {
-                    Some(Self::fault)
-                } else {
-                    None
-                },
-                page_mkwrite: if T::HAS_PAGE_MKWRITE {
-                    Some(Self::page_mkwrite)
-                } else {
-                    None
-                },
-                ..pin_init::zeroed()
-            },
-            _type: PhantomData,
-        }
-    }
-
-    pub(super) fn as_ptr(&self) -> *const bindings::vm_operations_struct {
-        &raw const self.ops
-    }
-
-    /// # Safety
+    /// A frame that was mapped by its number is about to become writable in a shared mapping.
     ///
-    /// `vma` has this table, is a copy of another VMA with it, and is locked for writing.
-    unsafe extern "C" fn open(vma: *mut bindings::vm_area_struct) {
-        // SAFETY: The caller's promise; the copy has the owner of the original, which has a
-        // reference to it.
-        let vma = unsafe { DriverVma::<T>::from_raw(vma) };
-        // The copy's own reference.
-        let _ = vma.clone_owner().into_foreign();
-        if T::HAS_OPEN {
-            vma.owner().open(vma);
-        }
+    /// With this method such frames are mapped read-only until their first write.
+    fn pfn_mkwrite(
+        _owner: &Self::Owner,
+        _fault: &VmFault<'_, Self>,
+    ) -> Result<PfnMkwrite, Failure> {
+        build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// # Safety
+    /// Somebody reads or writes memory of the process that has no pages to get: a debugger, or
+    /// `/proc/PID/mem`. `offset` is in the object, in bytes; what is wanted is all in the VMA.
+    /// Returns how many bytes were done.
     ///
-    /// `vma` has this table and is going away; this is called once.
-    unsafe extern "C" fn close(vma: *mut bindings::vm_area_struct) {
-        // SAFETY: The caller's promise.
-        let area = unsafe { DriverVma::<T>::from_raw(vma) };
-        if T::HAS_CLOSE {
-            area.owner().close(area);
-        }
-        // SAFETY: `vma` is valid, and nobody else uses the field of a VMA that goes away.
-        let owner = unsafe { (*vma).vm_private_data };
-        // SAFETY: The VMA owns this reference, and is closed once.
-        drop(unsafe { Arc::<T>::from_foreign(owner) });
+    /// The core does not look at the rights of the VMA before it calls this. The table does: nothing
+    /// is written by a private mapping, nor by one that may not write (`generic_access_phys()` has
+    /// the like).
+    fn access(
+        _owner: &Self::Owner,
+        _vma: &DriverVma<Self>,
+        _offset: u64,
+        _access: Access<'_>,
+    ) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// # Safety
-    ///
-    /// `vmf` is a fault in a VMA with this table.
-    unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> VmFaultT {
-        let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
-        };
-        // SAFETY: The caller's promise, and `fault` does not outlive this function.
-        let fault = unsafe { VmFault::<T>::from_raw(vmf) };
-        match fault.vma().owner().fault(&fault) {
-            Ok(Outcome::Page(page)) => {
-                fault.set_page(page);
-                0
-            }
-            Err(failure) => failure.to_raw(),
-        }
+    /// How the VMA is called in `/proc/PID/maps`, if it has no file (`get_vma_name()`,
+    /// fs/proc/task_mmu.c): those of a device do, and are shown with its path.
+    fn name(_vma: &DriverVma<Self>) -> &'static CStr {
+        build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// # Safety
-    ///
-    /// `vmf` is a write fault on a mapped page in a VMA with this table.
-    unsafe extern "C" fn page_mkwrite(vmf: *mut bindings::vm_fault) -> VmFaultT {
-        let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
-        };
-        // SAFETY: The caller's promise, and `fault` does not outlive this function.
-        let fault = unsafe { VmFault::<T>::from_raw(vmf) };
-        // SAFETY: The same, and this is `page_mkwrite`.
-        let mkwrite = unsafe { MkwriteFault::<T>::from_raw(vmf) };
-        match fault.vma().owner().page_mkwrite(&mkwrite) {
-            Ok(Mkwrite::Locked(page)) => {
-                page.leave_locked();
-                bindings::vm_fault_reason_VM_FAULT_LOCKED
-            }
-            Ok(Mkwrite::Retry) => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
-            Err(failure) => failure.to_raw(),
-        }
+    /// The size of the pages that it is mapped by, in bytes: `KernelPageSize` in `smaps`.
+    fn pagesize(_owner: &Self::Owner, _vma: &DriverVma<Self>) -> usize {
+        build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "device.h"
 
 int device_open(int flags)
 {
 	return open(DEVICE, flags | O_CLOEXEC);
-}
-
-struct mmlens_stats device_stats(int fd)
-{
-	struct mmlens_stats stats = { .size = sizeof(stats) };
-
-	/* A test would compare nonsense. */
-	if (ioctl(fd, MMLENS_IOC_STATS, &stats))
-		abort();
-	return stats;
 }
 
 struct mmlens_info device_info(int fd)
@@ -30,6 +22,128 @@ struct mmlens_info device_info(int fd)
 	if (ioctl(fd, MMLENS_IOC_INFO, &info))
 		abort();
 	return info;
+}
+
+struct mmlens_setup device_words(const char *words, size_t pages)
+{
+	static const char *const backings[] = {
+		"", "vmalloc", "vmap", "contig", "sparse", "ioremap",
+	};
+	static const char *const strategies[] = { "lazy", "around", "eager", "remap", "huge" };
+	static const char *const kinds[] = { "normal", "pfnmap", "mixed" };
+	static const char *const caches[] = { "wb", "wc", "uc" };
+	static const char *const flags[] = { "track", "nosplit" };
+	struct mmlens_setup setup = { .size = sizeof(setup), .bytes = pages * page_size() };
+	char *copy = strdup(words), *rest = copy, *word;
+
+	while ((word = strsep(&rest, ","))) {
+		bool known = !*word;
+
+		for (unsigned int i = 0; i < 6; i++) {
+			if (i && !strcmp(word, backings[i]))
+				setup.backing = i, known = true;
+			if (i < 5 && !strcmp(word, strategies[i]))
+				setup.strategy = i, known = true;
+			if (i < 3 && !strcmp(word, kinds[i]))
+				setup.page_kind = i, known = true;
+			if (i < 3 && !strcmp(word, caches[i]))
+				setup.cache = i, known = true;
+			if (i < 2 && !strcmp(word, flags[i]))
+				setup.flags |= 1u << i, known = true;
+		}
+		if (!strncmp(word, "around=", 7)) {
+			setup.strategy = MMLENS_STRATEGY_AROUND;
+			setup.around = atoi(word + 7);
+			known = true;
+		}
+		if (!known)
+			abort();
+	}
+	free(copy);
+	return setup;
+}
+
+int device_make(const char *words, size_t pages)
+{
+	struct mmlens_setup setup = device_words(words, pages);
+	int fd = device_open(O_RDWR), error;
+
+	if (fd < 0 || !ioctl(fd, MMLENS_IOC_SETUP, &setup))
+		return fd < 0 ? -errno : fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+struct mmlens_stats device_op(int fd, unsigned int op)
+{
+	struct mmlens_stats stats = { .size = sizeof(stats), .op = op };
+
+	/* A test would compare nonsense. */
+	if (ioctl(fd, MMLENS_IOC_STATS, &stats))
+		abort();
+	return stats;
+}
+
+__u64 device_done(int fd, unsigned int op)
+{
+	return device_op(fd, op).outcome[MMLENS_OUTCOME_DONE];
+}
+
+__u64 device_calls(int fd, unsigned int op)
+{
+	struct mmlens_stats stats = device_op(fd, op);
+	__u64 calls = 0;
+
+	for (int i = 0; i < MMLENS_OUTCOMES; i++)
+		calls += stats.outcome[i];
+	return calls;
+}
+
+int device_events(int fd, struct mmlens_event *events, unsigned int room, __u64 *dropped)
+{
+	struct mmlens_events request = {
+		.size = sizeof(request), .count = room, .record_size = sizeof(*events),
+		.records = (uintptr_t)events,
+	};
+
+	if (ioctl(fd, MMLENS_IOC_EVENTS, &request))
+		return -errno;
+	if (dropped)
+		*dropped = request.dropped;
+	return request.count;
+}
+
+int device_dirty(int fd, size_t first, size_t pages, unsigned int flags, __u64 *bitmap,
+		 __u64 *dirty)
+{
+	struct mmlens_dirty request = {
+		.size = sizeof(request), .flags = flags, .first = first, .pages = pages,
+		.bitmap = (uintptr_t)bitmap,
+	};
+
+	if (ioctl(fd, MMLENS_IOC_DIRTY, &request))
+		return -errno;
+	if (dirty)
+		*dirty = request.dirty;
+	return 0;
+}
+
+static int device_take(int fd, unsigned long command, unsigned int flags)
+{
+	struct mmlens_revoke request = { .size = sizeof(request), .flags = flags };
+
+	return ioctl(fd, command, &request) ? -errno : 0;
+}
+
+int device_revoke(int fd, unsigned int flags)
+{
+	return device_take(fd, MMLENS_IOC_REVOKE, flags);
+}
+
+int device_restore(int fd)
+{
+	return device_take(fd, MMLENS_IOC_RESTORE, 0);
 }
 
 void *device_map(int fd, int prot, int flags, size_t pages, size_t at)

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages that are allocated when they are first used. The kernel has no mapping of them but the
+//! linear map.
+
+use crate::{
+    ffi,
+    vm::page::PageRef, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SetOnce, //
+    },
+};
+
+/// A place for each page of a buffer.
+pub(crate) struct Sparse {
+    places: KVVec<SetOnce<PageRef>>,
+    allocated: Atomic<usize>,
+}
+
+impl Sparse {
+    /// No pages yet. Errors: `ENOMEM`.
+    pub(super) fn new(pages: usize) -> Result<Self> {
+        let mut places = KVVec::with_capacity(pages, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..pages {
+            places.push(SetOnce::new(), GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self {
+            places,
+            allocated: Atomic::new(0),
+        })
+    }
+
+    /// How many places there are.
+    pub(super) fn pages(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many of them have a page.
+    pub(super) fn allocated(&self) -> usize {
+        self.allocated.load(Relaxed)
+    }
+
+    /// A reference to page `index`, if it is there.
+    pub(super) fn page(&self, index: usize) -> Option<PageRef> {
+        self.places.get(index)?.as_ref().cloned()
+    }
+
+    /// A reference to page `index`, which is allocated if it is not there. Sleeps.
+    ///
+    /// Errors: `EFAULT` past the end; `ENOMEM`.
+    pub(super) fn page_or_allocate(&self, index: usize) -> Result<PageRef> {
+        let place = self.places.get(index).ok_or(EFAULT)?;
+        loop {
+            if let Some(page) = place.as_ref() {
+                return Ok(page.clone());
+            }
+            // SAFETY: Any order may be asked for.
+            let page = unsafe { ffi::mmlens_alloc_block(0, false) };
+            // SAFETY: The reference of the new page is ours.
+            let page = unsafe { PageRef::from_raw(NonNull::new(page).ok_or(ENOMEM)?) };
+            if place.populate(page) {
+                self.allocated.fetch_add(1, Relaxed);
+            } else {
+                // Somebody else was quicker, and may be about to put the page there.
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Copies out of page `index`, or zeros if it is not there. What is wanted is in one page.
+    pub(super) fn read(&self, index: usize, offset: usize, out: &mut [u8]) -> Result {
+        let place = self.places.get(index).ok_or(EFAULT)?;
+        let Some(page) = place.as_ref() else {
+            out.fill(0);
+            return Ok(());
+        };
+        // SAFETY: The page is there; its address is in the linear map.
+        let from = unsafe { ffi::mmlens_page_address(page.as_ptr()) };
+        let from = from.wrapping_byte_add(offset);
+        // SAFETY: So many bytes are in the page, and there is room for them.
+        unsafe { ffi::mmlens_memcpy(out.as_mut_ptr().cast(), from, out.len()) };
+        Ok(())
+    }
+
+    /// Copies into page `index`, which is allocated if it is not there. All of it is in one page.
+    ///
+    /// Errors: `EFAULT` past the end; `ENOMEM`.
+    pub(super) fn write(&self, index: usize, offset: usize, data: &[u8]) -> Result {
+        let page = self.page_or_allocate(index)?;
+        // SAFETY: The page is there; its address is in the linear map.
+        let to = unsafe { ffi::mmlens_page_address(page.as_ptr()) };
+        let to = to.wrapping_byte_add(offset);
+        // SAFETY: So many bytes are in the page.
+        unsafe { ffi::mmlens_memcpy(to, data.as_ptr().cast(), data.len()) };
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames that are mapped by their number: the core knows nothing of what is behind them.
+//!
+//! The handlers write the entries themselves, with the gate of the buffer held, so that REVOKE and
+//! DIRTY come before or after.
+
+use super::{
+    pages,
+    prelude::*, //
+};
+use crate::{
+    rwsem::ReadGuard,
+    vm::{
+        around::{
+            Around as MapPages,
+            AroundFault, //
+        },
+        fault::{
+            Installed,
+            PfnMkwrite, //
+        },
+        kind::Pfn, //
+    },
+};
+
+/// A buffer that may be mapped, and its gate.
+pub(super) struct Entered<'a> {
+    pub(super) memory: &'a Memory,
+    _gate: ReadGuard<'a>,
+}
+
+/// Takes the gate. `None` if this task is being killed.
+pub(super) fn enter(buffer: &Buffer) -> Result<Option<Entered<'_>>, Failure> {
+    let memory = buffer.memory().ok_or(Failure::Sigbus)?;
+    let Ok(_gate) = buffer.gate.read() else {
+        return Ok(None);
+    };
+    if buffer.is_revoked() {
+        return Err(Failure::Sigbus);
+    }
+    Ok(Some(Entered { memory, _gate }))
+}
+
+/// Maps the frame that was touched by `insert`.
+fn insert<T>(
+    buffer: &Buffer,
+    fault: &VmFault<'_, T>,
+    insert: impl FnOnce(&Memory, Pfn<'_>) -> Result<Installed, Failure>,
+) -> Result<Option<Installed>, Failure>
+where
+    T: VmOperations<Owner = Buffer>,
+{
+    let Some(entered) = enter(buffer)? else {
+        return Ok(None);
+    };
+    let memory = entered.memory;
+    let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
+    insert(memory, pfn).map(Some)
+}
+
+/// Maps a frame that can be written from now on, and records that it was.
+fn insert_dirty<T>(
+    buffer: &Buffer,
+    fault: &VmFault<'_, T>,
+    memory: &Memory,
+    pfn: Pfn<'_>,
+) -> Result<Installed, Failure>
+where
+    T: VmOperations<Owner = Buffer, Kind = PfnMap>,
+{
+    if let Some(dirty) = &memory.dirty {
+        buffer.mark_dirty(dirty, fault.pgoff());
+    }
+    fault.insert_pfn_writable(pfn)
+}
+
+/// Ends a fault that maps by itself.
+fn end(
+    watch: Watch<'_>,
+    result: Result<Option<Installed>, Failure>,
+) -> Result<Option<Installed>, Failure> {
+    match result {
+        Ok(Some(installed)) => {
+            watch.end(Ending::Done, 1);
+            Ok(Some(installed))
+        }
+        Ok(None) => {
+            watch.end(Ending::Retry, 0);
+            Ok(None)
+        }
+        Err(failure) => Err(watch.fail(failure)),
+    }
+}
+
+fn outcome(installed: Option<Installed>) -> Outcome {
+    installed.map_or(Outcome::Retry, Outcome::Installed)
+}
+
+/// Maps one frame.
+pub(super) fn fault<T>(buffer: &Buffer, fault: &VmFault<'_, T>) -> Result<Outcome, Failure>
+where
+    T: VmOperations<Owner = Buffer, Kind = PfnMap>,
+{
+    let watch = Watch::fault(Op::Fault, fault);
+    let is_written = fault.is_write() && fault.vma().is_shared();
+    let result = insert(buffer, fault, |memory, pfn| {
+        if is_written && memory.dirty.is_some() {
+            insert_dirty(buffer, fault, memory, pfn)
+        } else {
+            fault.insert_pfn(pfn)
+        }
+    });
+    end(watch, result).map(outcome)
+}
+
+/// Maps a frame and its neighbours, without sleeping.
+fn map_pages<T>(buffer: &Buffer, around: &AroundFault<'_, T>) -> MapPages
+where
+    T: VmOperations<Owner = Buffer, Kind = PfnMap>,
+{
+    let fault = around.fault();
+    let watch = Watch::fault(Op::MapPages, fault);
+    let mut wanted = None;
+    let mut count = 0;
+    let gate = buffer.gate.try_read();
+    if let (Some(_gate), Some(memory), false) = (gate, buffer.memory(), buffer.is_revoked()) {
+        let there = *around.range().start()..around.range().end() + 1;
+        for pgoff in pages::block(memory, fault.pgoff(), there) {
+            let Some(pfn) = memory.backing.pfn(pgoff) else {
+                break;
+            };
+            if let Ok(installed) = around.insert_pfn(pgoff, pfn) {
+                count += 1;
+                if pgoff == fault.pgoff() {
+                    wanted = Some(installed);
+                }
+            }
+        }
+    }
+    match wanted {
+        Some(installed) => {
+            watch.end(Ending::Done, count);
+            MapPages::Installed(installed)
+        }
+        None => {
+            watch.end(Ending::Fallback, count);
+            MapPages::Fault
+        }
+    }
+}
+
+/// A frame becomes writable, by our own hand.
+fn pfn_mkwrite<T>(buffer: &Buffer, fault: &VmFault<'_, T>) -> Result<PfnMkwrite, Failure>
+where
+    T: VmOperations<Owner = Buffer, Kind = PfnMap>,
+{
+    let watch = Watch::fault(Op::PfnMkwrite, fault);
+    let result = insert(buffer, fault, |memory, pfn| {
+        insert_dirty(buffer, fault, memory, pfn)
+    });
+    let installed = end(watch, result)?;
+    Ok(installed.map_or(PfnMkwrite::Retry, PfnMkwrite::Installed))
+}
+
+operations! {
+    /// Frame by frame, or by `mmap`.
+    frames Frames: PfnMap {
+        fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+            self::fault(buffer, fault)
+        }
+    }
+}
+
+operations! {
+    /// Frame by frame, or by `mmap`, and writes are recorded.
+    frames FramesTracked: PfnMap {
+        fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+            self::fault(buffer, fault)
+        }
+
+        fn pfn_mkwrite(
+            buffer: &Buffer,
+            fault: &VmFault<'_, Self>,
+        ) -> Result<PfnMkwrite, Failure> {
+            self::pfn_mkwrite(buffer, fault)
+        }
+    }
+}
+
+operations! {
+    /// With their neighbours.
+    frames Around: PfnMap {
+        fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+            self::fault(buffer, fault)
+        }
+
+        fn map_pages(buffer: &Buffer, fault: &AroundFault<'_, Self>) -> MapPages {
+            self::map_pages(buffer, fault)
+        }
+    }
+}
+
+operations! {
+    /// With their neighbours, and writes are recorded.
+    frames AroundTracked: PfnMap {
+        fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+            self::fault(buffer, fault)
+        }
+
+        fn map_pages(buffer: &Buffer, fault: &AroundFault<'_, Self>) -> MapPages {
+            self::map_pages(buffer, fault)
+        }
+
+        fn pfn_mkwrite(
+            buffer: &Buffer,
+            fault: &VmFault<'_, Self>,
+        ) -> Result<PfnMkwrite, Failure> {
+            self::pfn_mkwrite(buffer, fault)
+        }
+    }
+}
+
+operations! {
+    /// Frames in a VMA that may have pages as well. The core makes them writable after the handler
+    /// has agreed: good enough to be told of it, not to record it.
+    frames Mixed: MixedMap {
+        fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
+            let watch = Watch::fault(Op::Fault, fault);
+            let result = insert(buffer, fault, |_, pfn| fault.insert_mixed(pfn));
+            end(watch, result).map(outcome)
+        }
+
+        fn pfn_mkwrite(
+            buffer: &Buffer,
+            fault: &VmFault<'_, Self>,
+        ) -> Result<PfnMkwrite, Failure> {
+            let watch = Watch::fault(Op::PfnMkwrite, fault);
+            if buffer.is_revoked() {
+                return Err(watch.fail(Failure::Sigbus));
+            }
+            watch.end(Ending::Done, 1);
+            Ok(PfnMkwrite::Writable)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One-call wrappers of inline functions and macros for the layer of vm_operations,
+ * in the order of the alphabet. No policy here.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/pgtable.h>
+#include <linux/pseudo_fs.h>
+#include <linux/rmap.h>
+#include <linux/vmalloc.h>
+
+#include "helpers.h"
+
+void mmlens_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+int mmlens_init_pseudo(struct fs_context *fc)
+{
+	return init_pseudo(fc, 0x6d6d6c6e) ? 0 : -ENOMEM;
+}
+
+bool mmlens_is_pmd_folio(const struct page *page)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	return folio_order(page_folio(page)) == PMD_ORDER;
+#else
+	return false;
+#endif
+}
+
+int mmlens_lock_page_killable(struct page *page)
+{
+	return folio_lock_killable(page_folio(page));
+}
+
+int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long pgoff,
+				  unsigned long pfn)
+{
+	return mapping_wrprotect_range(mapping, pgoff, pfn, 1);
+}
+
+unsigned long mmlens_page_to_pfn(const struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+unsigned int mmlens_pmd_order(void)
+{
+	return PMD_SHIFT - PAGE_SHIFT;
+}
+
+unsigned int mmlens_pud_order(void)
+{
+	return PUD_SHIFT - PAGE_SHIFT;
+}
+
+void mmlens_put_page(struct page *page)
+{
+	put_page(page);
+}
+
+int mmlens_remap_vmalloc_range(struct vm_area_struct *vma, void *area, unsigned long pgoff)
+{
+	return remap_vmalloc_range(vma, area, pgoff);
+}
+
+void mmlens_unlock_page(struct page *page)
+{
+	folio_unlock(page_folio(page));
+}
+
+void mmlens_vma_set_device(struct vm_area_struct *vma)
+{
+	vma->vm_page_prot = pgprot_device(vma->vm_page_prot);
+}
+
+void mmlens_vma_set_flags(struct vm_area_struct *vma, unsigned long flags)
+{
+	vm_flags_set(vma, flags);
+}
+
+void mmlens_vma_set_noncached(struct vm_area_struct *vma)
+{
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+}
+
+void mmlens_vma_set_writecombine(struct vm_area_struct *vma)
+{
+	vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+}
+
+/*
+ * As vma_set_page_prot() will, once mmap() has returned, if writes are to be notified.
+ * To be called before the VMA gets another cache type than memory has.
+ */
+void mmlens_vma_wrprotect(struct vm_area_struct *vma)
+{
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags & ~VM_SHARED);
+}
+
+/* Whether there is a table of ptes, so that inserting one allocates nothing. */
+bool mmlens_vmf_has_table(const struct vm_fault *vmf)
+{
+	pmd_t pmd = pmdp_get_lockless(vmf->pmd);
+
+	return pmd_present(pmd) && !pmd_leaf(pmd);
+}
+
+unsigned int mmlens_vmf_insert_folio_pmd(struct vm_fault *vmf, struct page *page, bool write)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	return vmf_insert_folio_pmd(vmf, page_folio(page), write);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
+}
+
+unsigned int mmlens_vmf_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn, bool write)
+{
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
+}
+
+unsigned int mmlens_vmf_insert_pfn_pud(struct vm_fault *vmf, unsigned long pfn, bool write)
+{
+#ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
+	return vmf_insert_pfn_pud(vmf, pfn, write);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
+}
+
+/*
+ * With the rights of the VMA, although its vm_page_prot leaves writing out. Not by
+ * pgprot_modify(), which on x86 wants a symbol that is not exported.
+ */
+unsigned int mmlens_vmf_insert_pfn_writable(struct vm_area_struct *vma, unsigned long addr,
+					    unsigned long pfn)
+{
+	pte_t pte = pfn_pte(pfn, vma->vm_page_prot);
+
+	if (vma->vm_flags & VM_WRITE)
+		pte = pte_mkwrite_novma(pte);
+	return vmf_insert_pfn_prot(vma, addr, pfn, pte_pgprot(pte));
+}
