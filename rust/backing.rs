@@ -172,9 +172,9 @@ impl Backing {
     }
 
     /// Whether page `index` is more than zeros that nobody has used yet.
-    pub(crate) fn page_is_data(&self, index: usize) -> bool {
+    pub(crate) fn has(&self, index: usize) -> bool {
         match self {
-            Backing::Sparse(memory) => memory.page(index).is_some(),
+            Backing::Sparse(memory) => memory.has(index),
             _ => index < self.pages(),
         }
     }
@@ -186,6 +186,9 @@ impl Backing {
 
     /// How many pages from `index` on, `most` at most, have frames that follow each other.
     pub(crate) fn contiguous(&self, index: usize, most: usize) -> usize {
+        if let Backing::Device(memory) = self {
+            return most.min(memory.pages().saturating_sub(index));
+        }
         let number = |index| self.pfn(index).map(Pfn::number);
         let Some(first) = number(index) else {
             return 0;

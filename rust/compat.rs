@@ -22,6 +22,18 @@ pub(crate) const fn this_module() -> *mut bindings::module {
     kernel::module::this_module::<crate::LocalModule>().as_ptr()
 }
 
+/// `smp_mb()`: what was written before is seen before what is read afterwards.
+#[cfg(not(kernel_7_3))]
+pub(crate) fn smp_mb() {
+    kernel::sync::barrier::smp_mb();
+}
+
+/// `smp_mb()`: what was written before is seen before what is read afterwards.
+#[cfg(kernel_7_3)]
+pub(crate) fn smp_mb() {
+    kernel::sync::barrier::smp_mb(kernel::sync::atomic::Full);
+}
+
 /// `EOPNOTSUPP`, which the codes of 7.2 leave out.
 pub(crate) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as i32))

@@ -95,7 +95,7 @@ impl FileOperations for Buffer {
             return pos;
         };
         let page = PAGE_SIZE as u64;
-        let is_wanted = |index: &usize| memory.backing.page_is_data(*index) == data;
+        let is_wanted = |index: &usize| memory.backing.has(*index) == data;
         let first = (pos / page) as usize;
         match (first..memory.pages()).find(is_wanted) {
             Some(index) => pos.max(index as u64 * page),
@@ -106,7 +106,11 @@ impl FileOperations for Buffer {
     /// Always readable and writable, as a file is; `POLLPRI`: pages are dirty; `POLLRDBAND`: there
     /// are events; `POLLERR`: revoked.
     fn poll(&self, file: &OpenFile<'_>) -> u32 {
-        file.wait(&self.changed);
+        match self.changed() {
+            Ok(changed) => file.wait(changed),
+            // No memory: who cannot wait is told that something is wrong.
+            Err(_) => return READY | POLLERR,
+        }
         let is_dirty = self
             .memory()
             .and_then(|m| m.dirty.as_ref())

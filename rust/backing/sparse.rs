@@ -48,6 +48,12 @@ impl Sparse {
         self.allocated.load(Relaxed)
     }
 
+    /// Whether page `index` is there.
+    pub(super) fn has(&self, index: usize) -> bool {
+        let place = self.places.get(index);
+        place.is_some_and(|place| place.as_ref().is_some())
+    }
+
     /// A reference to page `index`, if it is there.
     pub(super) fn page(&self, index: usize) -> Option<PageRef> {
         self.places.get(index)?.as_ref().cloned()

@@ -6,6 +6,7 @@ use super::{
     dirty::Dirty,
     events::{
         Events,
+        Room,
         DEFAULT_ROOM, //
     },
     list,
@@ -16,6 +17,7 @@ use crate::{
         self,
         Backing, //
     },
+    compat,
     params,
     rwsem::RwSemaphore,
     setup::Setup,
@@ -108,9 +110,9 @@ pub(crate) struct Buffer {
     pub(crate) events: Events,
     /// In whose numbers tasks are named in them.
     pub(crate) numbers: Option<Numbers>,
-    /// Wakes those who poll.
-    #[pin]
-    pub(crate) changed: PollCondVar,
+    /// Wakes those who poll, once there are any. Its end takes a grace period of RCU, which others
+    /// need not wait for.
+    changed: SetOnce<Pin<KBox<PollCondVar>>>,
 }
 
 impl Buffer {
@@ -130,7 +132,7 @@ impl Buffer {
                 stats,
                 events <- Events::new(),
                 numbers: Numbers::of_current(),
-                changed <- PollCondVar::new(c_str!("mmlens_changed"), static_lock_class!()),
+                changed: SetOnce::new(),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -169,12 +171,13 @@ impl Buffer {
             return Err(EBUSY);
         }
         let natural = Backing::natural_pages(&setup)?;
-        if pages != 0 {
-            self.allocate(setup, pages)?;
-        } else if let Some(pages) = natural {
-            self.allocate(setup, pages)?;
+        let room = Room::new(events)?;
+        match (pages, natural) {
+            (0, None) => (),
+            (0, Some(pages)) | (pages, _) => self.allocate(setup, pages).map(|_| ())?,
         }
-        self.events.make_room(events)?;
+        // Nothing fails from here on.
+        self.events.install(room);
         *wish = Wish {
             setup,
             is_explicit: true,
@@ -196,8 +199,10 @@ impl Buffer {
             return Ok(memory);
         }
         let natural = Backing::natural_pages(&wish.setup)?;
-        self.events.make_room(DEFAULT_ROOM)?;
-        self.allocate(wish.setup, natural.unwrap_or(pages))
+        let room = Room::new(DEFAULT_ROOM)?;
+        let memory = self.allocate(wish.setup, natural.unwrap_or(pages))?;
+        self.events.install(room);
+        Ok(memory)
     }
 
     /// Makes the memory. `wish` is locked.
@@ -235,7 +240,30 @@ impl Buffer {
     /// Notes that a page was written. It is locked, or the gate is held.
     pub(super) fn mark_dirty(&self, dirty: &Dirty, index: usize) {
         if dirty.mark(index) {
-            self.changed.notify_all();
+            self.notify();
+        }
+    }
+
+    /// What those wait for who poll. Errors: `ENOMEM`.
+    pub(super) fn changed(&self) -> Result<&PollCondVar> {
+        if self.changed.as_ref().is_none() {
+            // Two may begin to poll at the same time.
+            let _guard = self.wish.lock();
+            if self.changed.as_ref().is_none() {
+                let init = PollCondVar::new(c_str!("mmlens_changed"), static_lock_class!());
+                self.changed
+                    .populate(KBox::pin_init(init, GFP_KERNEL_ACCOUNT)?);
+            }
+        }
+        self.changed.as_ref().map(|c| &**c).ok_or(EAGAIN)
+    }
+
+    /// Something has changed that one can poll for.
+    pub(super) fn notify(&self) {
+        // Either who polls sees the change, or this sees who polls: poll_wait() has the other one.
+        compat::smp_mb();
+        if let Some(changed) = self.changed.as_ref() {
+            changed.notify_all();
         }
     }
 }

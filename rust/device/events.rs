@@ -45,6 +45,20 @@ impl Ring {
     }
 }
 
+/// Room for events, to be installed.
+pub(super) struct Room(KVVec<mmlens_event>);
+
+impl Room {
+    /// Errors: `ENOMEM`.
+    pub(super) fn new(count: u32) -> Result<Self> {
+        let mut slots = KVVec::with_capacity(count as usize, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..count {
+            slots.push(mmlens_event::default(), GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self(slots))
+    }
+}
+
 /// The events of a buffer.
 #[pin_data]
 pub(crate) struct Events {
@@ -80,20 +94,16 @@ impl Events {
         })
     }
 
-    /// Makes room, where there was none. Errors: `ENOMEM`.
-    pub(crate) fn make_room(&self, count: u32) -> Result {
-        let mut slots = KVVec::with_capacity(count as usize, GFP_KERNEL_ACCOUNT)?;
-        for _ in 0..count {
-            slots.push(mmlens_event::default(), GFP_KERNEL_ACCOUNT)?;
-        }
+    /// Takes what there is room for from now on: before that, nothing is noted.
+    pub(super) fn install(&self, room: Room) {
+        let mut room = room.0;
         let mut ring = self.ring.lock();
         if ring.slots.is_empty() {
-            core::mem::swap(&mut ring.slots, &mut slots);
+            core::mem::swap(&mut ring.slots, &mut room);
         }
         // What was not needed is freed without the lock.
         drop(ring);
-        drop(slots);
-        Ok(())
+        drop(room);
     }
 
     /// Adds an event. Says whether there was none before.

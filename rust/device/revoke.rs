@@ -36,7 +36,7 @@ impl Buffer {
             return Err(error);
         }
         self.inode.unmap(cows);
-        self.changed.notify_all();
+        self.notify();
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl Buffer {
             let _gate = self.gate.write()?;
             self.set_revoked(false);
         }
-        self.changed.notify_all();
+        self.notify();
         Ok(())
     }
 

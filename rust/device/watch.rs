@@ -116,7 +116,7 @@ impl<'a> Watch<'a> {
         }
         tracepoint.hit(self.buffer.id, &self.event);
         if self.buffer.events.add(&self.event) {
-            self.buffer.changed.notify_all();
+            self.buffer.notify();
         }
     }
 
