@@ -45,7 +45,6 @@ use kernel::{
     }, //
 };
 use stats::Op;
-use watch::Watch;
 
 // `EPOLL...` of include/uapi/linux/eventpoll.h.
 const READY: u32 = 0x1 | 0x4 | 0x40 | 0x100;
@@ -66,8 +65,7 @@ impl FileOperations for Buffer {
     }
 
     fn mmap(this: ArcBorrow<'_, Self>, vma: NewVma<'_>) -> Result<Mapped> {
-        let watch = Watch::area(&this, Op::Mmap, vma.start(), vma.pgoff());
-        watch.end_with(mapping::mmap(this, vma))
+        mapping::mmap(this, vma)
     }
 
     fn wants_huge(&self) -> bool {

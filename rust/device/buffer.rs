@@ -20,7 +20,11 @@ use crate::{
     compat,
     params,
     rwsem::RwSemaphore,
-    setup::Setup,
+    setup::{
+        self,
+        Setup,
+        Strategy, //
+    },
     trace::Numbers,
     vm::inode::PrivateInode, //
 };
@@ -66,6 +70,11 @@ impl Memory {
     /// How many pages there are.
     pub(crate) fn pages(&self) -> usize {
         self.backing.pages()
+    }
+
+    /// Whether `mmap` maps all pages.
+    pub(super) fn is_eager(&self) -> bool {
+        matches!(self.setup.strategy, Strategy::Eager | Strategy::Remap)
     }
 }
 
@@ -208,10 +217,10 @@ impl Buffer {
     /// Makes the memory. `wish` is locked.
     fn allocate(&self, setup: Setup, pages: usize) -> Result<&Memory> {
         let bytes = (pages as u64).saturating_mul(PAGE_SIZE as u64);
-        if bytes > Self::max_bytes() && setup.backing != crate::setup::Backing::Ioremap {
+        if bytes > Self::max_bytes() && setup.backing != setup::Backing::Ioremap {
             return Err(ENOMEM);
         }
-        if setup.backing == crate::setup::Backing::Ioremap {
+        if setup.backing == setup::Backing::Ioremap {
             backing::may_map()?;
         }
         let dirty = match setup.track {

@@ -43,6 +43,7 @@ use crate::{
             VmOperations, //
         },
         vma::{
+            CacheType,
             DriverVma,
             Mapped,
             NewVma,
@@ -64,6 +65,14 @@ use kernel::{
 /// Errors: `EINVAL` if the mapping is not inside of the buffer, or private where that cannot be;
 /// `EIO` if the buffer is revoked; `EPERM` without the rights for device memory; `ENOMEM`, `EINTR`.
 pub(super) fn mmap(this: ArcBorrow<'_, Buffer>, vma: NewVma<'_>) -> Result<Mapped> {
+    let watch = Watch::area(&this, Op::Mmap, vma.start(), vma.pgoff());
+    let pages = vma.pages();
+    let result = map(this, vma);
+    let is_eager = this.memory().is_some_and(|m| m.is_eager());
+    watch.end_with(result, if is_eager { pages } else { 0 })
+}
+
+fn map(this: ArcBorrow<'_, Buffer>, vma: NewVma<'_>) -> Result<Mapped> {
     let (pages, pgoff) = (vma.pages(), vma.pgoff());
     // The first mapping makes the buffer, so it must begin where the buffer does.
     if this.memory().is_none() && pgoff != 0 {
@@ -125,9 +134,9 @@ impl Mapper<'_> {
         let vma = vma.prepare::<T>()?;
         match (self.memory.setup.cache, self.memory.setup.backing) {
             (Cache::Wb, _) => (),
-            (Cache::Wc, _) => vma.set_writecombine(),
-            (Cache::Uc, Backing::Ioremap) => vma.set_device(),
-            (Cache::Uc, _) => vma.set_noncached(),
+            (Cache::Wc, _) => vma.set_cache_type(CacheType::WriteCombine)?,
+            (Cache::Uc, Backing::Ioremap) => vma.set_cache_type(CacheType::Device)?,
+            (Cache::Uc, _) => vma.set_cache_type(CacheType::NonCached)?,
         }
         Ok(vma)
     }
@@ -141,10 +150,7 @@ impl Mapper<'_> {
 
     /// Whether `mmap` maps all pages. If so, REVOKE has to wait for it.
     fn is_eager(&self, vma: &NewVma<'_>) -> Result<bool> {
-        let is_eager = matches!(
-            self.memory.setup.strategy,
-            Strategy::Eager | Strategy::Remap
-        );
+        let is_eager = self.memory.is_eager();
         if is_eager {
             self.buffer.note_mapper(vma)?;
         }
@@ -230,15 +236,15 @@ fn close<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) {
 fn may_split<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) -> Result {
     let is_whole = vma.owner().memory().is_some_and(|m| m.setup.nosplit);
     let result = if is_whole { Err(EINVAL) } else { Ok(()) };
-    Watch::vma(Op::MaySplit, vma).end_with(result)
+    Watch::vma(Op::MaySplit, vma).end_with(result, 0)
 }
 
 fn mremap<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) -> Result {
-    Watch::vma(Op::Mremap, vma).end_with(Ok(()))
+    Watch::vma(Op::Mremap, vma).end_with(Ok(()), 0)
 }
 
 fn mprotect<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) -> Result {
-    Watch::vma(Op::Mprotect, vma).end_with(Ok(()))
+    Watch::vma(Op::Mprotect, vma).end_with(Ok(()), 0)
 }
 
 fn access<T>(vma: &DriverVma<T>, offset: u64, access: Access<'_>) -> Result<usize>
@@ -246,19 +252,11 @@ where
     T: VmOperations<Owner = Buffer>,
 {
     let watch = Watch::vma(Op::Access, vma);
-    watch.end_with(match access {
+    let result = match access {
         Access::Read(out) => vma.owner().peek(offset, out),
         Access::Write(data) => vma.owner().poke(offset, data),
-    })
-}
-
-/// Where a VMA has no file: never in fact, but tools may ask.
-fn name<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) -> &'static CStr {
-    match vma.owner().memory().map(|m| m.setup.kind) {
-        Some(PageKind::PfnMap) => c"[mmlens pfnmap]",
-        Some(PageKind::Mixed) => c"[mmlens mixed]",
-        _ => c"[mmlens]",
-    }
+    };
+    watch.end_with(result, 0)
 }
 
 /// The size of a huge page, if the VMA is mapped by such as far as its ends go.
@@ -274,6 +272,9 @@ fn pagesize<T: VmOperations<Owner = Buffer>>(vma: &DriverVma<T>) -> usize {
 }
 
 /// Declares a table: a type, and its operations on top of those that are the same in all.
+///
+/// There is no `name`: a VMA with a file is shown with its path, and one with a name would be part
+/// of a core dump.
 macro_rules! operations {
     // Of frames: nobody can get at them as at pages, so debuggers need a method.
     ($(#[$doc:meta])* frames $name:ident: $kind:ty { $($methods:tt)* }) => {
@@ -330,10 +331,6 @@ macro_rules! operations {
                 _flags: vm_flags_t,
             ) -> Result {
                 super::mprotect(vma)
-            }
-
-            fn name(vma: &DriverVma<Self>) -> &'static CStr {
-                super::name(vma)
             }
 
             fn pagesize(_buffer: &Buffer, vma: &DriverVma<Self>) -> usize {

@@ -168,13 +168,13 @@ impl Buffer {
     /// `read`, counted.
     pub(super) fn read_counted(&self, pos: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
         let watch = Watch::start(self, Op::Read);
-        watch.end_with(self.read_to(pos, to))
+        watch.end_with(self.read_to(pos, to), 0)
     }
 
     /// `write`, counted.
     pub(super) fn write_counted(&self, pos: u64, from: &mut IovIterSource<'_>) -> Result<usize> {
         let watch = Watch::start(self, Op::Write);
-        watch.end_with(self.write_from(pos, from))
+        watch.end_with(self.write_from(pos, from), 0)
     }
 }
 

@@ -131,14 +131,13 @@ impl<'a> Watch<'a> {
         failure
     }
 
-    /// It was done, or refused with an error.
-    pub(super) fn end_with<T>(self, result: Result<T>) -> Result<T> {
-        let ending = match &result {
-            Ok(_) => Ending::Done,
-            Err(error) if *error == ENOMEM => Ending::Oom,
-            Err(_) => Ending::Error,
-        };
-        self.end(ending, 0);
+    /// It was done, and put so many pages into the page table, or it was refused with an error.
+    pub(super) fn end_with<T>(self, result: Result<T>, pages: usize) -> Result<T> {
+        match &result {
+            Ok(_) => self.end(Ending::Done, pages),
+            Err(error) if *error == ENOMEM => self.end(Ending::Oom, 0),
+            Err(_) => self.end(Ending::Error, 0),
+        }
         result
     }
 }

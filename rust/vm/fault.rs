@@ -194,16 +194,16 @@ impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
 }
 
 impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
-    /// Maps a frame at the address of the fault, by its number: the entry is special.
+    /// Maps a frame as page `pgoff` of the object, by its number: the entry is special. That need
+    /// not be the page that was touched.
     ///
-    /// May sleep.
-    pub(crate) fn insert_mixed(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
+    /// May sleep. Errors: `Sigbus` if the VMA does not map that page of the object.
+    pub(crate) fn insert_mixed(&self, pgoff: usize, pfn: Pfn<'_>) -> Result<Installed, Failure> {
+        let address = self.vma().address_of(pgoff).ok_or(Failure::Sigbus)?;
         let vma = self.vma().as_ptr();
         // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; the frame is one that the VMA's
         // owner keeps.
-        Installed::from_raw(unsafe {
-            bindings::vmf_insert_mixed(vma, self.address(), pfn.number())
-        })
+        Installed::from_raw(unsafe { bindings::vmf_insert_mixed(vma, address, pfn.number()) })
     }
 
     /// Maps a page of the object, which need not be the one that was touched. Says whether it did:

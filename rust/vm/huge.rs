@@ -10,7 +10,7 @@ use super::{
         VmFaultT, //
     },
     kind::{
-        MixedMap,
+        Pages,
         Pfn,
         PfnMap, //
     },
@@ -138,10 +138,14 @@ impl<T: VmOperations<Kind = PfnMap>> HugeFault<'_, T> {
     }
 }
 
-impl<T: VmOperations<Kind = MixedMap>> HugeFault<'_, T> {
+impl<T: VmOperations<Kind = Pages>> HugeFault<'_, T> {
     /// Maps a compound page of the size of a pmd, of which `page` is the first; writable if the
     /// fault is a write. Falls back if it is another size or place, or [`range`](Self::range) is
     /// none.
+    ///
+    /// Not in a `VM_MIXEDMAP` VMA: when the core splits a huge entry there, it takes it for one of
+    /// frames, and neither puts the page nor uncounts it (`__split_huge_pmd_locked()`,
+    /// mm/huge_memory.c).
     ///
     /// May sleep.
     pub(crate) fn insert_folio(&self, page: &LockedRef) -> Result<HugeOutcome, Failure> {

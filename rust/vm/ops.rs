@@ -174,6 +174,9 @@ pub(crate) trait VmOperations: Sized + 'static {
 
     /// How the VMA is called in `/proc/PID/maps`, if it has no file (`get_vma_name()`,
     /// fs/proc/task_mmu.c): those of a device do, and are shown with its path.
+    ///
+    /// With this method the VMA is a part of every core dump, whatever its flags
+    /// (`always_dump_vma()`, fs/coredump.c), registers of devices too.
     fn name(_vma: &DriverVma<Self>) -> &'static CStr {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

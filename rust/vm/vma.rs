@@ -186,6 +186,11 @@ impl<'a> NewVma<'a> {
         self.as_ref().flags() & wanted != 0
     }
 
+    /// Whether it is private, and is or can be made writable.
+    fn is_copied(&self) -> bool {
+        !self.has(flags::SHARED) && self.has(flags::MAYWRITE)
+    }
+
     /// The address space that it will be in, to be waited for: see [`until_linked`].
     pub(crate) fn address_space(&self) -> ARef<Mm> {
         ARef::from(&**self.as_ref().mm())
@@ -198,8 +203,7 @@ impl<'a> NewVma<'a> {
     ///
     /// Errors: `EINVAL` for a private mapping that is or can be made writable, if the kind has none.
     pub(crate) fn prepare<T: VmOperations>(self) -> Result<ReadyVma<'a, T>> {
-        let is_copied = !self.has(flags::SHARED) && self.has(flags::MAYWRITE);
-        if is_copied && !T::Kind::CAN_COPY_ON_WRITE {
+        if self.is_copied() && !T::Kind::CAN_COPY_ON_WRITE {
             return Err(EINVAL);
         }
         let vma = self.vma.as_ptr();
@@ -242,6 +246,17 @@ pub(crate) fn until_linked(mm: &Mm) -> Result {
     Ok(())
 }
 
+/// A cache type that is not that of memory.
+#[derive(Clone, Copy)]
+pub(crate) enum CacheType {
+    /// `pgprot_writecombine()`.
+    WriteCombine,
+    /// `pgprot_noncached()`.
+    NonCached,
+    /// `pgprot_device()`: registers, as `ioremap()` has them.
+    Device,
+}
+
 /// A [`NewVma`] with the flags of `T`'s kind.
 pub(crate) struct ReadyVma<'a, T> {
     vma: NewVma<'a>,
@@ -264,22 +279,24 @@ impl<T: VmOperations> ReadyVma<'_, T> {
         Ok(address)
     }
 
-    /// Its pages are write-combining from now on.
-    pub(crate) fn set_writecombine(&self) {
-        // SAFETY: A VMA that is being set up may get other rights.
-        unsafe { ffi::mmlens_vma_set_writecombine(self.as_ptr()) };
-    }
-
-    /// Its pages are uncached memory from now on.
-    pub(crate) fn set_noncached(&self) {
-        // SAFETY: As above.
-        unsafe { ffi::mmlens_vma_set_noncached(self.as_ptr()) };
-    }
-
-    /// Its pages are registers of a device from now on, as `ioremap()` has them.
-    pub(crate) fn set_device(&self) {
-        // SAFETY: As above.
-        unsafe { ffi::mmlens_vma_set_device(self.as_ptr()) };
+    /// Gives it another cache type than memory has.
+    ///
+    /// Errors: `EINVAL` for a private mapping that is or can be made writable: its copies would get
+    /// that type as well, while the kernel writes them by its own mapping, which is write-back. On
+    /// arm64 the process would read what was in that memory before.
+    pub(crate) fn set_cache_type(&self, cache: CacheType) -> Result {
+        if self.vma.is_copied() {
+            return Err(EINVAL);
+        }
+        match cache {
+            // SAFETY: A VMA that is being set up may get other rights.
+            CacheType::WriteCombine => unsafe { ffi::mmlens_vma_set_writecombine(self.as_ptr()) },
+            // SAFETY: The same.
+            CacheType::NonCached => unsafe { ffi::mmlens_vma_set_noncached(self.as_ptr()) },
+            // SAFETY: The same.
+            CacheType::Device => unsafe { ffi::mmlens_vma_set_device(self.as_ptr()) },
+        }
+        Ok(())
     }
 
     /// The end of `mmap`: `owner` becomes the object behind the VMA, if `mmap` returns this.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     rwsem::ReadGuard,
+    setup::Strategy,
     vm::{
         around::{
             Around as MapPages,
@@ -78,11 +79,12 @@ where
 /// Ends a fault that maps by itself.
 fn end(
     watch: Watch<'_>,
+    pages: usize,
     result: Result<Option<Installed>, Failure>,
 ) -> Result<Option<Installed>, Failure> {
     match result {
         Ok(Some(installed)) => {
-            watch.end(Ending::Done, 1);
+            watch.end(Ending::Done, pages);
             Ok(Some(installed))
         }
         Ok(None) => {
@@ -111,7 +113,7 @@ where
             fault.insert_pfn(pfn)
         }
     });
-    end(watch, result).map(outcome)
+    end(watch, 1, result).map(outcome)
 }
 
 /// Maps a frame and its neighbours, without sleeping.
@@ -159,8 +161,27 @@ where
     let result = insert(buffer, fault, |memory, pfn| {
         insert_dirty(buffer, fault, memory, pfn)
     });
-    let installed = end(watch, result)?;
+    let installed = end(watch, 1, result)?;
     Ok(installed.map_or(PfnMkwrite::Retry, PfnMkwrite::Installed))
+}
+
+/// Maps a frame, and those around it if it is read.
+fn mixed_fault(buffer: &Buffer, fault: &VmFault<'_, Mixed>) -> Result<Outcome, Failure> {
+    let watch = Watch::fault(Op::Fault, fault);
+    let mut count = 0;
+    let result = insert(buffer, fault, |memory, pfn| {
+        let installed = fault.insert_mixed(fault.pgoff(), pfn)?;
+        count = 1;
+        if memory.setup.strategy == Strategy::Around && !fault.is_write() {
+            count += pages::block(memory, fault.pgoff(), fault.table())
+                .filter(|&pgoff| pgoff != fault.pgoff())
+                .filter_map(|pgoff| Some((pgoff, memory.backing.pfn(pgoff)?)))
+                .filter(|&(pgoff, pfn)| fault.insert_mixed(pgoff, pfn).is_ok())
+                .count();
+        }
+        Ok(installed)
+    });
+    end(watch, count, result).map(outcome)
 }
 
 operations! {
@@ -226,9 +247,7 @@ operations! {
     /// has agreed: good enough to be told of it, not to record it.
     frames Mixed: MixedMap {
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
-            let watch = Watch::fault(Op::Fault, fault);
-            let result = insert(buffer, fault, |_, pfn| fault.insert_mixed(pfn));
-            end(watch, result).map(outcome)
+            mixed_fault(buffer, fault)
         }
 
         fn pfn_mkwrite(

@@ -77,7 +77,7 @@ fn run(buffer: &Buffer, fault: &HugeFault<'_, Frames>) -> Result<HugeOutcome, Fa
 
 operations! {
     /// Compound pages.
-    Folios: MixedMap {
+    Folios: Pages {
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             pages::fault(buffer, fault)
         }
