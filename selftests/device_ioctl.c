@@ -24,21 +24,16 @@ FIXTURE_VARIANT(device_ioctl)
 	unsigned int first, size;
 };
 
-#define VARIANT(name, number, type, first_size) \
-	FIXTURE_VARIANT_ADD(device_ioctl, name) \
-	{ \
-		.command = number, \
-		.first = first_size, \
-		.size = sizeof(type), \
-	}
+#define IOCTL(number, type, first_size) \
+	{ .command = number, .first = first_size, .size = sizeof(type) }
 
-VARIANT(info, MMLENS_IOC_INFO, struct mmlens_info, 40);
-VARIANT(stats, MMLENS_IOC_STATS, struct mmlens_stats, 344);
-VARIANT(setup, MMLENS_IOC_SETUP, struct mmlens_setup, 48);
-VARIANT(events, MMLENS_IOC_EVENTS, struct mmlens_events, 32);
-VARIANT(dirty, MMLENS_IOC_DIRTY, struct mmlens_dirty, 48);
-VARIANT(revoke, MMLENS_IOC_REVOKE, struct mmlens_revoke, 8);
-VARIANT(restore, MMLENS_IOC_RESTORE, struct mmlens_revoke, 8);
+FIXTURE_VARIANT_ADD(device_ioctl, info) IOCTL(MMLENS_IOC_INFO, struct mmlens_info, 40);
+FIXTURE_VARIANT_ADD(device_ioctl, stats) IOCTL(MMLENS_IOC_STATS, struct mmlens_stats, 344);
+FIXTURE_VARIANT_ADD(device_ioctl, setup) IOCTL(MMLENS_IOC_SETUP, struct mmlens_setup, 48);
+FIXTURE_VARIANT_ADD(device_ioctl, events) IOCTL(MMLENS_IOC_EVENTS, struct mmlens_events, 32);
+FIXTURE_VARIANT_ADD(device_ioctl, dirty) IOCTL(MMLENS_IOC_DIRTY, struct mmlens_dirty, 48);
+FIXTURE_VARIANT_ADD(device_ioctl, revoke) IOCTL(MMLENS_IOC_REVOKE, struct mmlens_revoke, 8);
+FIXTURE_VARIANT_ADD(device_ioctl, restore) IOCTL(MMLENS_IOC_RESTORE, struct mmlens_revoke, 8);
 
 FIXTURE_SETUP(device_ioctl)
 {
@@ -252,8 +247,8 @@ TEST_F(device_ioctl, reads_and_answers_in_its_own_mapping)
 	EXPECT_EQ(0, memcmp(map, &variant->size, sizeof(__u32)));
 }
 
-#define EXPECT_REFUSED(fd, command, ...) do { \
-	__VA_ARGS__; \
+#define EXPECT_REFUSED(fd, command, type, ...) do { \
+	type arg = { .size = sizeof(arg), __VA_ARGS__ }; \
 	EXPECT_EQ(-1, ioctl(fd, command, &arg)); \
 	EXPECT_EQ(EINVAL, errno); \
 } while (0)
@@ -262,24 +257,18 @@ TEST(reserved_members_and_unknown_flags_are_refused)
 {
 	int fd = device_open(O_RDWR);
 
-	EXPECT_REFUSED(fd, MMLENS_IOC_SETUP,
-		       struct mmlens_setup arg = { .size = sizeof(arg), .reserved = 1 });
+	EXPECT_REFUSED(fd, MMLENS_IOC_SETUP, struct mmlens_setup, .reserved = 1);
 	for (int bit = 2; bit < 32; bit++)
-		EXPECT_REFUSED(fd, MMLENS_IOC_SETUP,
-			       struct mmlens_setup arg = { .size = sizeof(arg), .flags = 1u << bit });
+		EXPECT_REFUSED(fd, MMLENS_IOC_SETUP, struct mmlens_setup, .flags = 1u << bit);
 	ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_SHARED, 3, 0));
-	EXPECT_REFUSED(fd, MMLENS_IOC_INFO,
-		       struct mmlens_info arg = { .size = sizeof(arg), .reserved = 1 });
+	EXPECT_REFUSED(fd, MMLENS_IOC_INFO, struct mmlens_info, .reserved = 1);
 	for (int bit = 1; bit < 32; bit++) {
-		EXPECT_REFUSED(fd, MMLENS_IOC_DIRTY,
-			       struct mmlens_dirty arg = { .size = sizeof(arg), .pages = 3,
-							   .flags = 1u << bit });
-		EXPECT_REFUSED(fd, MMLENS_IOC_REVOKE,
-			       struct mmlens_revoke arg = { .size = sizeof(arg), .flags = 1u << bit });
+		EXPECT_REFUSED(fd, MMLENS_IOC_DIRTY, struct mmlens_dirty, .pages = 3,
+			       .flags = 1u << bit);
+		EXPECT_REFUSED(fd, MMLENS_IOC_REVOKE, struct mmlens_revoke, .flags = 1u << bit);
 	}
 	for (int bit = 0; bit < 32; bit++)
-		EXPECT_REFUSED(fd, MMLENS_IOC_RESTORE,
-			       struct mmlens_revoke arg = { .size = sizeof(arg), .flags = 1u << bit });
+		EXPECT_REFUSED(fd, MMLENS_IOC_RESTORE, struct mmlens_revoke, .flags = 1u << bit);
 	/* Nothing was revoked by the way. */
 	EXPECT_EQ(0, device_info(fd).revoked);
 }
@@ -287,18 +276,46 @@ TEST(reserved_members_and_unknown_flags_are_refused)
 TEST(operations_have_numbers_without_gaps)
 {
 	int fd = device_open(O_RDWR);
-	struct mmlens_stats stats;
 
 	for (unsigned int op = 0; op < MMLENS_OP_COUNT; op++) {
-		stats = (struct mmlens_stats) { .size = sizeof(stats), .op = op };
+		struct mmlens_stats stats = { .size = sizeof(stats), .op = op };
+
 		EXPECT_EQ(0, ioctl(fd, MMLENS_IOC_STATS, &stats)) TH_LOG("op %u", op);
 		EXPECT_EQ(op, stats.op);
 	}
 	for (unsigned int op = MMLENS_OP_COUNT; op; op <<= 1)
-		EXPECT_REFUSED(fd, MMLENS_IOC_STATS,
-			       struct mmlens_stats arg = { .size = sizeof(arg), .op = op });
-	EXPECT_REFUSED(fd, MMLENS_IOC_STATS,
-		       struct mmlens_stats arg = { .size = sizeof(arg), .op = ~0u });
+		EXPECT_REFUSED(fd, MMLENS_IOC_STATS, struct mmlens_stats, .op = op);
+	EXPECT_REFUSED(fd, MMLENS_IOC_STATS, struct mmlens_stats, .op = ~0u);
+}
+
+TEST(programs_of_32_bits_have_the_same_structs)
+{
+	int fd = device_open(O_RDWR), fds[2], status;
+	char text[64] = "";
+	pid_t pid;
+
+	for (int i = 0; i < 3; i++)
+		ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_SHARED, 1, 0));
+	ASSERT_EQ(0, pipe(fds));
+	pid = fork();
+	if (!pid) {
+		int output = dup2(fds[1], 101);
+
+		/* Out of the way first: dup2() onto itself would keep O_CLOEXEC. */
+		dup2(dup2(fd, 100), 3);
+		dup2(output, STDOUT_FILENO);
+		execl("./ioctl32", "ioctl32", NULL);
+		_exit(200 + (errno != ENOENT && errno != ENOEXEC));
+	}
+	close(fds[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 200)
+		SKIP(return, "cannot run a 32-bit program");
+	/* EINVAL without a size; SETUP is EBUSY, the last one ENOTTY. */
+	EXPECT_EQ(33, read(fds[0], text, sizeof(text) - 1));
+	EXPECT_STREQ("00220022162200220022002200222525\n", text);
+	EXPECT_EQ(3, WEXITSTATUS(status));
 }
 
 TEST(structs_have_no_padding_that_differs)
@@ -342,6 +359,25 @@ TEST(info_tells_what_the_buffer_is)
 	EXPECT_EQ(0, info.phys);
 	EXPECT_EQ(3, info.allocated_pages);
 	EXPECT_EQ(0, info.dirty_pages);
+}
+
+TEST(kernel_addresses_are_for_administrators)
+{
+	int fd = device_open(O_RDWR), status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, device_map(fd, PROT_READ, MAP_SHARED, 3, 0));
+	EXPECT_NE(0, device_info(fd).area_address);
+	/* Who was passed the descriptor, and has no rights. */
+	pid = fork();
+	if (!pid) {
+		if (setresuid(65534, 65534, 65534))
+			_exit(2);
+		_exit(device_info(fd).area_address || device_info(fd).phys ||
+		      device_info(fd).area != MMLENS_AREA_ALLOC);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST(fdinfo_says_the_same)

@@ -94,6 +94,30 @@ TEST_F(lifetime, mapping_keeps_it_without_a_descriptor)
 	EXPECT_FREE();
 }
 
+/* Frames have no count of their own: the mapping has to keep all that is behind them. */
+TEST_F(lifetime, mapping_of_frames_keeps_it)
+{
+	static const char *const words[] = {
+		"vmap,pfnmap,eager,wc", "contig,mixed", "vmalloc,pfnmap,around=8,track",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		int fd = device_make(words[i], 0);
+		char *map = device_map(fd, RW, MAP_SHARED, 4, 0);
+
+		ASSERT_NE(MAP_FAILED, map);
+		close(fd);
+		EXPECT_PINNED();
+		fill_pages(map, 4, 1);
+		munmap(map, 3 * page_size());
+		EXPECT_PINNED();
+		EXPECT_TRUE(pages_have(map + 3 * page_size(), 1, 1 + 3));
+		munmap(map + 3 * page_size(), page_size());
+		EXPECT_EQ(0, module_uses());
+	}
+	EXPECT_FREE();
+}
+
 TEST_F(lifetime, last_of_several_descriptors_lets_it_go)
 {
 	int fd = device_open(O_RDWR), copy = dup(fd);
@@ -264,14 +288,19 @@ static long largest_growth(const struct footprint *before, struct footprint *aft
 
 #define ROUNDS (kernel_is_slow() ? 30 : 200)
 
-static bool one_round(pid_t target)
+static bool one_round(pid_t target, int number)
 {
+	/* Each has another way to be made and to be mapped. */
+	static const char *const words[] = {
+		"vmalloc,track", "vmap,pfnmap,eager,wc", "contig,remap", "sparse,around=8,track",
+		"contig,mixed,around=8", "vmap,pfnmap,track",
+	};
 	char *map, *text;
 	int fd;
 
 	if (module_load(""))
 		return false;
-	fd = device_open(O_RDWR);
+	fd = device_make(words[number % ARRAY_SIZE(words)], 0);
 	map = device_map(fd, RW, MAP_SHARED, 64, 0);
 	if (map == MAP_FAILED)
 		return false;
@@ -296,10 +325,10 @@ TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 	ASSERT_EQ(0, module_unload());
 	/* Caches fill up once. */
 	for (int i = 0; i < 10; i++)
-		ASSERT_TRUE(one_round(target));
+		ASSERT_TRUE(one_round(target, i));
 	before = take_footprint();
 	for (int i = 0; i < ROUNDS; i++) {
-		ASSERT_TRUE(one_round(target)) TH_LOG("round %d: %s", i, strerror(errno));
+		ASSERT_TRUE(one_round(target, i)) TH_LOG("round %d: %s", i, strerror(errno));
 	}
 	after = take_footprint();
 	/* Others come and go too; but a leak is one of something for each round. */
