@@ -38,7 +38,8 @@ use crate::{
     vm::{
         kind::{
             MixedMap,
-            Pfn, //
+            Pfn,
+            PfnRange, //
         },
         ops::VmOperations,
         page::PageRef,
@@ -46,7 +47,6 @@ use crate::{
     },
 };
 use blocks::Blocks;
-use core::ops::Range;
 use device::Registers;
 use kernel::{
     page::PAGE_SIZE,
@@ -179,13 +179,16 @@ impl Backing {
         }
     }
 
-    /// Whether the frames of these pages follow each other.
-    pub(crate) fn is_contiguous(&self, range: Range<usize>) -> bool {
-        range.end <= self.pages() && self.contiguous(range.start, range.len()) == range.len()
+    /// The frames of page `index` and of those behind it, `most` at most, as long as they follow each
+    /// other.
+    pub(crate) fn frames(&self, index: usize, most: usize) -> Option<PfnRange<'_>> {
+        let first = self.pfn(index)?;
+        // SAFETY: Each of them is as `pfn` says.
+        Some(unsafe { PfnRange::new(first, self.contiguous(index, most)) })
     }
 
     /// How many pages from `index` on, `most` at most, have frames that follow each other.
-    pub(crate) fn contiguous(&self, index: usize, most: usize) -> usize {
+    fn contiguous(&self, index: usize, most: usize) -> usize {
         if let Backing::Device(memory) = self {
             return most.min(memory.pages().saturating_sub(index));
         }
@@ -259,6 +262,8 @@ pub(crate) fn machine() -> setup::Machine {
     setup::Machine {
         // arm64 has Device memory for that, which faults where an access is not aligned.
         uncached_memory: cfg!(target_arch = "x86_64"),
+        // arm64's stays write-back: what get_user_pages() finds would be read by another type.
+        linear_map_follows: cfg!(target_arch = "x86_64"),
         huge_pages,
     }
 }

@@ -63,7 +63,7 @@ pub(crate) trait FileOperations: Send + Sync + Sized + 'static {
     /// A mapping of the file is being made: checks and configures the VMA, and returns its owner.
     ///
     /// On `Ok` the VMA is installed, which cannot fail. The mmap lock is held for writing.
-    fn mmap(_this: ArcBorrow<'_, Self>, _vma: NewVma<'_>) -> Result<Mapped> {
+    fn mmap<'v>(_this: ArcBorrow<'_, Self>, _vma: NewVma<'v>) -> Result<Mapped<'v>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

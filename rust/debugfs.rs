@@ -44,6 +44,19 @@ use kernel::{
     },
 };
 
+/// Whether this task may be shown kernel addresses as they are: what the sysctl `kptr_restrict` says
+/// of it. For those who have passed the checks of `debugfs`, which are stricter where that is 0.
+///
+/// Errors: `EPERM`.
+pub(crate) fn may_show_addresses() -> Result {
+    // SAFETY: Always fine for the current task.
+    if unsafe { ffi::mmlens_may_show_pointers() } {
+        Ok(())
+    } else {
+        Err(EPERM)
+    }
+}
+
 /// A folder. Removed with the last reference: those of its files and of the folders in it are among
 /// them, so it is empty then.
 ///

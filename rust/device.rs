@@ -64,7 +64,7 @@ impl FileOperations for Buffer {
         list::remove(this.id);
     }
 
-    fn mmap(this: ArcBorrow<'_, Self>, vma: NewVma<'_>) -> Result<Mapped> {
+    fn mmap<'v>(this: ArcBorrow<'_, Self>, vma: NewVma<'v>) -> Result<Mapped<'v>> {
         mapping::mmap(this, vma)
     }
 

@@ -2,7 +2,7 @@
 
 //! A lock that many hold for reading or one for writing, and that may sleep.
 //!
-//! The kernel crate has none. All waits are killable.
+//! The kernel crate has none. Waits are killable, but for one that takes something back.
 //!
 //! C header: [`include/linux/rwsem.h`](srctree/include/linux/rwsem.h)
 
@@ -78,6 +78,17 @@ impl RwSemaphore {
             sem: self,
             _nts: NotThreadSafe,
         })
+    }
+
+    /// Takes it for writing, whatever happens to this task: to take back what was done.
+    pub(crate) fn write_unkillable(&self) -> WriteGuard<'_> {
+        // SAFETY: Initialised, by the type invariants; we may sleep.
+        unsafe { bindings::down_write(self.sem.get()) };
+        // INVARIANT: Just taken.
+        WriteGuard {
+            sem: self,
+            _nts: NotThreadSafe,
+        }
     }
 }
 

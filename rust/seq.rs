@@ -4,7 +4,6 @@
 //!
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use crate::ffi;
 use core::{
     ffi::CStr,
     fmt,
@@ -30,19 +29,6 @@ impl KernelAddress {
     /// Whether it is the null pointer.
     pub(crate) fn is_null(self) -> bool {
         self.0 == 0
-    }
-}
-
-/// Whether this task may be shown kernel addresses as they are: what the sysctl `kptr_restrict` says
-/// of it. For those who have passed the checks of `debugfs`, which are stricter where that is 0.
-///
-/// Errors: `EPERM`.
-pub(crate) fn may_show_addresses() -> Result {
-    // SAFETY: Always fine for the current task.
-    if unsafe { ffi::mmlens_may_show_pointers() } {
-        Ok(())
-    } else {
-        Err(EPERM)
     }
 }
 

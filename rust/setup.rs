@@ -128,6 +128,8 @@ pub struct Setup {
 pub struct Machine {
     /// Memory can be mapped uncached.
     pub uncached_memory: bool,
+    /// The linear map follows the cache type of pages: others may get at them through it.
+    pub linear_map_follows: bool,
     /// The kernel maps huge pages.
     pub huge_pages: bool,
 }
@@ -258,6 +260,10 @@ impl Setup {
                 "no function remaps a range of mixed pages",
             )?;
         }
+        is(
+            !is_cached && self.is_normal() && !machine.linear_map_follows,
+            "the kernel gets at normal pages by the linear map, which is write-back",
+        )?;
         is(
             self.cache == Cache::Uc && !is_device && !machine.uncached_memory,
             "memory cannot be uncached on this architecture",

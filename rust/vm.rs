@@ -16,7 +16,7 @@
 //! - a huge page is mapped only where it fits ([`huge::HugeFault`]).
 //!
 //! Documentation/vm-operations.rst teaches it. `helpers.c` beside these files is the C that they
-//! need; nothing else of mmlens but [`crate::ffi`] is used.
+//! need; of the rest of mmlens only [`crate::ffi`] and [`crate::compat`] are used.
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 

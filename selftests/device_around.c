@@ -32,7 +32,9 @@ FIXTURE_VARIANT(around)
 
 FIXTURE_VARIANT_ADD(around, vmalloc) BUFFER("vmalloc,normal");
 FIXTURE_VARIANT_ADD(around, vmap_track) BUFFER("vmap,normal,track");
+#ifdef __x86_64__
 FIXTURE_VARIANT_ADD(around, contig_wc) BUFFER("contig,normal,wc");
+#endif
 FIXTURE_VARIANT_ADD(around, sparse) BUFFER("sparse,normal", .sparse = true);
 FIXTURE_VARIANT_ADD(around, sparse_track) BUFFER("sparse,normal,track", .sparse = true);
 FIXTURE_VARIANT_ADD(around, mixed) BUFFER("vmap,mixed");

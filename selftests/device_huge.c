@@ -33,11 +33,13 @@ FIXTURE_VARIANT_ADD(huge, normal)
 	.words = "contig,huge,normal",
 };
 
+#ifdef __x86_64__
 FIXTURE_VARIANT_ADD(huge, normal_wc)
 {
 	.words = "contig,huge,normal,wc",
 	.cache = MMLENS_CACHE_WC,
 };
+#endif
 
 FIXTURE_VARIANT_ADD(huge, pfnmap)
 {

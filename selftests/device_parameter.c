@@ -116,16 +116,16 @@ TEST_F(parameter, is_kept_if_words_cannot_be_read)
 	};
 	char longest[4000];
 
-	ASSERT_EQ(0, write_file(SETUP_PARAMETER, "vmap,wc"));
+	ASSERT_EQ(0, write_file(SETUP_PARAMETER, "vmap,pfnmap,wc"));
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		EXPECT_EQ(-EINVAL, write_file(SETUP_PARAMETER, wrong[i])) TH_LOG("%s", wrong[i]);
-		EXPECT_TRUE(parameter_is("vmap,wc"));
+		EXPECT_TRUE(parameter_is("vmap,pfnmap,wc"));
 	}
 	memset(longest, 'v', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
 	EXPECT_EQ(-EINVAL, write_file(SETUP_PARAMETER, longest));
-	EXPECT_TRUE(parameter_is("vmap,wc"));
-	EXPECT_TRUE(is_set_up(device_open(O_RDWR), "vmap,normal,lazy,wc"));
+	EXPECT_TRUE(parameter_is("vmap,pfnmap,wc"));
+	EXPECT_TRUE(is_set_up(device_open(O_RDWR), "vmap,pfnmap,lazy,wc"));
 }
 
 TEST_F(parameter, words_come_in_any_order_and_may_be_missing)
@@ -137,7 +137,7 @@ TEST_F(parameter, words_come_in_any_order_and_may_be_missing)
 		{ "vmap", "vmap,normal,lazy,wb" },
 		{ "pfnmap\n", "vmalloc,pfnmap,lazy,wb" },
 		{ "track,wb,lazy,normal,vmalloc", "vmalloc,normal,lazy,wb,track" },
-		{ "wc,around=4,vmap", "vmap,normal,around=4,wc" },
+		{ "wc,around=4,vmap,pfnmap", "vmap,pfnmap,around=4,wc" },
 		{ "nosplit,mixed,eager", "vmalloc,mixed,eager,wb,nosplit" },
 		{ "nosplit,track,sparse", "sparse,normal,lazy,wb,track,nosplit" },
 		{ "around=1", "vmalloc,normal,around=1,wb" },

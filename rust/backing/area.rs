@@ -36,10 +36,12 @@ pub(crate) struct Area<'a> {
     _lifetime: PhantomData<&'a ()>,
 }
 
-/// Whether this task may see kernel addresses and page frames.
+/// Whether this task may see physical addresses: the rule of the files in debugfs.
 pub(crate) fn may_see() -> bool {
     // SAFETY: Always fine for the current task.
-    unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) }
+    let capable = unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) };
+    // SAFETY: The same.
+    capable && unsafe { ffi::mmlens_security_locked_down_kcore() } == 0
 }
 
 impl Area<'_> {

@@ -54,6 +54,10 @@ impl Pages {
             pages.add(order, left.min(1 << order), compound && is_whole)?;
             // SAFETY: Always fine where one may sleep.
             unsafe { ffi::mmlens_cond_resched() };
+            // SAFETY: Always fine for the current task.
+            if unsafe { ffi::mmlens_fatal_signal_pending() } {
+                return Err(EINTR);
+            }
         }
         Ok(pages)
     }

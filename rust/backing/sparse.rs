@@ -15,6 +15,8 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        new_mutex,
+        Mutex,
         SetOnce, //
     },
 };
@@ -23,6 +25,8 @@ use kernel::{
 pub(crate) struct Sparse {
     places: KVVec<SetOnce<PageRef>>,
     allocated: Atomic<usize>,
+    /// Held while a page is put into its place.
+    allocating: Pin<KBox<Mutex<()>>>,
 }
 
 impl Sparse {
@@ -35,6 +39,7 @@ impl Sparse {
         Ok(Self {
             places,
             allocated: Atomic::new(0),
+            allocating: KBox::pin_init(new_mutex!((), "mmlens_sparse"), GFP_KERNEL_ACCOUNT)?,
         })
     }
 
@@ -64,21 +69,19 @@ impl Sparse {
     /// Errors: `EFAULT` past the end; `ENOMEM`.
     pub(super) fn page_or_allocate(&self, index: usize) -> Result<PageRef> {
         let place = self.places.get(index).ok_or(EFAULT)?;
-        loop {
-            if let Some(page) = place.as_ref() {
-                return Ok(page.clone());
-            }
-            // SAFETY: Any order may be asked for.
-            let page = unsafe { ffi::mmlens_alloc_block(0, false) };
-            // SAFETY: The reference of the new page is ours.
-            let page = unsafe { PageRef::from_raw(NonNull::new(page).ok_or(ENOMEM)?) };
-            if place.populate(page) {
-                self.allocated.fetch_add(1, Relaxed);
-            } else {
-                // Somebody else was quicker, and may be about to put the page there.
-                core::hint::spin_loop();
-            }
+        if let Some(page) = place.as_ref() {
+            return Ok(page.clone());
         }
+        // SAFETY: Any order may be asked for.
+        let page = unsafe { ffi::mmlens_alloc_block(0, false) };
+        // SAFETY: The reference of the new page is ours.
+        let page = unsafe { PageRef::from_raw(NonNull::new(page).ok_or(ENOMEM)?) };
+        // Somebody else may be about to do the same.
+        let _guard = self.allocating.lock();
+        if place.populate(page) {
+            self.allocated.fetch_add(1, Relaxed);
+        }
+        place.as_ref().cloned().ok_or(ENOMEM)
     }
 
     /// Copies out of page `index`, or zeros if it is not there. What is wanted is in one page.

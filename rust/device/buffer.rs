@@ -21,7 +21,6 @@ use crate::{
     params,
     rwsem::RwSemaphore,
     setup::{
-        self,
         Setup,
         Strategy, //
     },
@@ -92,7 +91,7 @@ impl Memory {
 /// REVOKE sets `revoked` with `gate` held for writing, takes and releases the lock of each page, and
 /// waits for the address spaces. Then it unmaps everything. None of these is held meanwhile.
 ///
-/// Lock order: mmap lock, `gate`, page lock, `mapping_now` and the ring of events.
+/// Lock order: `revoking`, mmap lock, `gate`, page lock, `mapping_now` and the ring of events.
 #[pin_data]
 pub(crate) struct Buffer {
     /// Its number in debugfs.
@@ -107,6 +106,9 @@ pub(crate) struct Buffer {
     /// See above.
     #[pin]
     pub(crate) gate: RwSemaphore,
+    /// Held for writing by who revokes or restores, from the beginning to the end; by nobody else.
+    #[pin]
+    pub(super) revoking: RwSemaphore,
     /// See above.
     revoked: Atomic<bool>,
     /// See above.
@@ -136,6 +138,7 @@ impl Buffer {
                 memory: SetOnce::new(),
                 inode,
                 gate <- RwSemaphore::new(c_str!("mmlens_gate"), static_lock_class!()),
+                revoking <- RwSemaphore::new(c_str!("mmlens_revoking"), static_lock_class!()),
                 revoked: Atomic::new(false),
                 mapping_now <- new_mutex!(KVec::new(), "mmlens_mapping_now"),
                 stats,
@@ -217,11 +220,15 @@ impl Buffer {
     /// Makes the memory. `wish` is locked.
     fn allocate(&self, setup: Setup, pages: usize) -> Result<&Memory> {
         let bytes = (pages as u64).saturating_mul(PAGE_SIZE as u64);
-        if bytes > Self::max_bytes() && setup.backing != setup::Backing::Ioremap {
-            return Err(ENOMEM);
-        }
-        if setup.backing == setup::Backing::Ioremap {
-            backing::may_map()?;
+        match Backing::natural_pages(&setup)? {
+            Some(there) => {
+                backing::may_map()?;
+                if pages > there {
+                    return Err(EINVAL);
+                }
+            }
+            None if bytes > Self::max_bytes() => return Err(ENOMEM),
+            None => (),
         }
         let dirty = match setup.track {
             true => Some(Dirty::new(pages)?),

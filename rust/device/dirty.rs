@@ -16,8 +16,10 @@ use super::buffer::{
 use kernel::{
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
-        Relaxed, //
+        Relaxed,
+        Release, //
     },
 };
 
@@ -50,12 +52,12 @@ impl Dirty {
         let was_clean = self
             .pages
             .get(index)
-            .is_some_and(|p| !p.xchg(true, Relaxed));
+            .is_some_and(|p| !p.xchg(true, Release));
         was_clean && self.count.fetch_add(1, Relaxed) == 0
     }
 
     fn is_marked(&self, index: usize) -> bool {
-        self.pages.get(index).is_some_and(|p| p.load(Relaxed))
+        self.pages.get(index).is_some_and(|p| p.load(Acquire))
     }
 
     /// Says whether it was marked.
@@ -96,8 +98,16 @@ impl Buffer {
     ) -> Result<Word> {
         let mut word = Word::default();
         let marked = |bit: &usize| dirty.is_marked(first + bit);
+        let range = 0..pages.min(64);
         // Most pages are clean, and need no lock to be so.
-        for bit in (0..pages.min(64)).filter(marked) {
+        if !range.clone().any(|bit| marked(&bit)) {
+            return Ok(word);
+        }
+        let _gate = match memory.setup.is_normal() || peek {
+            true => None,
+            false => Some(self.gate.write()?),
+        };
+        for bit in range.filter(marked) {
             if peek {
                 word.bits |= 1 << bit;
                 continue;
@@ -126,15 +136,15 @@ impl Buffer {
     }
 
     /// Clears the record of a page and write-protects it. Returns how many entries that took;
-    /// `None` if it was clean.
+    /// `None` if it was clean. For frames, the gate is held for writing.
     fn harvest_page(&self, memory: &Memory, dirty: &Dirty, index: usize) -> Result<Option<u64>> {
-        let (_page, _gate);
-        if memory.setup.is_normal() {
-            let page = memory.backing.page(index).ok_or(EFAULT)?;
-            _page = page.lock().ok_or(EINTR)?;
-        } else {
-            _gate = self.gate.write()?;
-        }
+        let _page = match memory.setup.is_normal() {
+            true => {
+                let page = memory.backing.page(index).ok_or(EFAULT)?;
+                Some(page.lock().ok_or(EINTR)?)
+            }
+            false => None,
+        };
         if !dirty.clear(index) {
             return Ok(None);
         }

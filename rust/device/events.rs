@@ -158,10 +158,12 @@ impl Events {
     }
 
     /// Puts events back that could not be delivered. Those that have no room any more, or that came
-    /// before others which were taken since, count as dropped.
-    pub(crate) fn put_back(&self, taken: &Taken) {
+    /// before others which were taken since, count as dropped. Says whether there was none before, and
+    /// is now.
+    pub(crate) fn put_back(&self, taken: &Taken) -> bool {
         let count = taken.events.len() as u64;
         let mut ring = self.ring.lock();
+        let was_empty = ring.head == ring.tail;
         ring.dropped += taken.dropped;
         if ring.head == taken.first + count {
             // Slots are not cleared: what was not overwritten still is where it was.
@@ -170,5 +172,6 @@ impl Events {
         } else {
             ring.dropped += count;
         }
+        was_empty && ring.head != ring.tail
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         Backing, //
     },
     compat,
+    debugfs::may_show_addresses,
     ffi::uapi::{
         mmlens_dirty,
         mmlens_event,
@@ -136,7 +137,10 @@ fn info(buffer: &Buffer, request: Request<mmlens_info>) -> Result {
             Some(Backing::Device(_)) => MMLENS_AREA_IOREMAP,
         },
         area_cache: area.map_or(Cache::Wb, |a| a.cache) as u32,
-        area_address: may_see(area.map_or(0, |a| a.number())),
+        area_address: match may_show_addresses() {
+            Ok(()) => may_see(area.map_or(0, |a| a.number())),
+            Err(_) => 0,
+        },
         phys: may_see(memory.and_then(|m| m.backing.device_address()).unwrap_or(0)),
         allocated_pages: memory.map_or(0, |m| m.backing.allocated() as u64),
         dirty_pages: memory
@@ -214,8 +218,8 @@ fn events(buffer: &Buffer, request: Request<mmlens_events>) -> Result {
             answer.left = u32::try_from(taken.left)?;
             request.answer(|_| answer)
         });
-    if result.is_err() {
-        buffer.events.put_back(&taken);
+    if result.is_err() && buffer.events.put_back(&taken) {
+        buffer.notify();
     }
     result
 }
@@ -245,6 +249,9 @@ fn dirty(buffer: &Buffer, request: Request<mmlens_dirty>) -> Result {
     };
     answer.dirty = 0;
     answer.protected = 0;
+    // What cannot be told afterwards must not be harvested.
+    answer.pages = 0;
+    request.answer(|_| answer)?;
     let mut done = 0;
     while done < pages {
         let chunk = CHUNK.min(pages - done);

@@ -64,7 +64,7 @@ use kernel::{
 ///
 /// Errors: `EINVAL` if the mapping is not inside of the buffer, or private where that cannot be;
 /// `EIO` if the buffer is revoked; `EPERM` without the rights for device memory; `ENOMEM`, `EINTR`.
-pub(super) fn mmap(this: ArcBorrow<'_, Buffer>, vma: NewVma<'_>) -> Result<Mapped> {
+pub(super) fn mmap<'v>(this: ArcBorrow<'_, Buffer>, vma: NewVma<'v>) -> Result<Mapped<'v>> {
     let watch = Watch::area(&this, Op::Mmap, vma.start(), vma.pgoff());
     let pages = vma.pages();
     let result = map(this, vma);
@@ -72,7 +72,7 @@ pub(super) fn mmap(this: ArcBorrow<'_, Buffer>, vma: NewVma<'_>) -> Result<Mappe
     watch.end_with(result, if is_eager { pages } else { 0 })
 }
 
-fn map(this: ArcBorrow<'_, Buffer>, vma: NewVma<'_>) -> Result<Mapped> {
+fn map<'v>(this: ArcBorrow<'_, Buffer>, vma: NewVma<'v>) -> Result<Mapped<'v>> {
     let (pages, pgoff) = (vma.pages(), vma.pgoff());
     // The first mapping makes the buffer, so it must begin where the buffer does.
     if this.memory().is_none() && pgoff != 0 {
@@ -109,7 +109,7 @@ struct Mapper<'a> {
 
 impl Mapper<'_> {
     /// Chooses the table.
-    fn map(self, vma: NewVma<'_>) -> Result<Mapped> {
+    fn map<'v>(self, vma: NewVma<'v>) -> Result<Mapped<'v>> {
         let setup = self.memory.setup;
         match (setup.kind, setup.strategy, setup.track) {
             (PageKind::Normal, Strategy::Lazy, false) => self.lazy::<pages::Lazy>(vma),
@@ -141,24 +141,28 @@ impl Mapper<'_> {
         Ok(vma)
     }
 
-    fn done<T>(&self, vma: ReadyVma<'_, T>) -> Mapped
+    fn done<'v, T>(&self, vma: ReadyVma<'v, T>) -> Mapped<'v>
     where
         T: VmOperations<Owner = Buffer>,
     {
         vma.done(Arc::from(self.buffer))
     }
 
-    /// Whether `mmap` maps all pages. If so, REVOKE has to wait for it.
-    fn is_eager(&self, vma: &NewVma<'_>) -> Result<bool> {
+    /// Whether `mmap` maps all pages. If so, REVOKE has to wait for it, also if it fails half-way:
+    /// what it has mapped by then goes after it has returned.
+    fn is_eager<T>(&self, vma: &ReadyVma<'_, T>) -> Result<bool>
+    where
+        T: VmOperations<Owner = Buffer>,
+    {
         let is_eager = self.memory.is_eager();
         if is_eager {
-            self.buffer.note_mapper(vma)?;
+            self.buffer.note_mapper(vma.address_space())?;
         }
         Ok(is_eager)
     }
 
     /// Faults will map it.
-    fn lazy<T>(self, vma: NewVma<'_>) -> Result<Mapped>
+    fn lazy<'v, T>(self, vma: NewVma<'v>) -> Result<Mapped<'v>>
     where
         T: VmOperations<Owner = Buffer>,
     {
@@ -167,12 +171,12 @@ impl Mapper<'_> {
     }
 
     /// Normal pages, all at once if that is the strategy.
-    fn pages<T>(self, vma: NewVma<'_>) -> Result<Mapped>
+    fn pages<'v, T>(self, vma: NewVma<'v>) -> Result<Mapped<'v>>
     where
         T: VmOperations<Owner = Buffer, Kind = MixedMap>,
     {
-        let is_eager = self.is_eager(&vma)?;
         let vma = self.prepare::<T>(vma)?;
+        let is_eager = self.is_eager(&vma)?;
         let is_remap = self.memory.setup.strategy == Strategy::Remap;
         if is_remap && self.memory.backing.remap(&vma, self.pgoff)? {
             return Ok(self.done(vma));
@@ -185,24 +189,24 @@ impl Mapper<'_> {
     }
 
     /// Frames, all at once if that is the strategy.
-    fn frames<T>(self, vma: NewVma<'_>) -> Result<Mapped>
+    fn frames<'v, T>(self, vma: NewVma<'v>) -> Result<Mapped<'v>>
     where
         T: VmOperations<Owner = Buffer, Kind = PfnMap>,
     {
-        let is_eager = self.is_eager(&vma)?;
         let vma = self.prepare::<T>(vma)?;
+        let is_eager = self.is_eager(&vma)?;
         let is_remap = self.memory.setup.strategy == Strategy::Remap;
         let mut index = 0;
         while is_eager && index < self.pages {
-            let pfn = self.memory.backing.pfn(self.pgoff + index).ok_or(EFAULT)?;
+            let at = self.pgoff + index;
             if is_remap {
                 // As much at a time as is one range of frames.
-                let left = self.pages - index;
-                let run = self.memory.backing.contiguous(self.pgoff + index, left);
-                vma.remap_pfn(index, pfn, run)?;
-                index += run;
+                let frames = self.memory.backing.frames(at, self.pages - index);
+                let frames = frames.ok_or(EFAULT)?;
+                vma.remap_pfn(index, frames)?;
+                index += frames.count();
             } else {
-                vma.insert_pfn(index, pfn)?;
+                vma.insert_pfn(index, self.memory.backing.pfn(at).ok_or(EFAULT)?)?;
                 index += 1;
             }
         }
@@ -210,9 +214,9 @@ impl Mapper<'_> {
     }
 
     /// Frames in a VMA that may have pages as well.
-    fn mixed(self, vma: NewVma<'_>) -> Result<Mapped> {
-        let is_eager = self.is_eager(&vma)?;
+    fn mixed<'v>(self, vma: NewVma<'v>) -> Result<Mapped<'v>> {
         let vma = self.prepare::<frames::Mixed>(vma)?;
+        let is_eager = self.is_eager(&vma)?;
         for index in (0..self.pages).filter(|_| is_eager) {
             let pfn = self.memory.backing.pfn(self.pgoff + index).ok_or(EFAULT)?;
             vma.insert_mixed(index, pfn)?;

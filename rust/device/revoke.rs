@@ -5,10 +5,7 @@
 //! See [`Buffer`] for who has to be waited for.
 
 use super::buffer::Buffer;
-use crate::vm::vma::{
-    until_linked,
-    NewVma, //
-};
+use crate::vm::vma::until_linked;
 use kernel::{
     mm::Mm,
     prelude::*,
@@ -22,6 +19,8 @@ impl Buffer {
     /// Sleeps; no lock may be held. Errors: `EINTR` if this task is being killed; then nothing was
     /// taken for good.
     pub(super) fn revoke(&self, cows: bool) -> Result {
+        // One at a time: another one would find nobody to wait for, and return too early.
+        let _turn = self.revoking.write()?;
         let was_revoked = {
             let _gate = self.gate.write()?;
             let was_revoked = self.is_revoked();
@@ -31,6 +30,7 @@ impl Buffer {
         if let Err(error) = self.wait_for_mappers() {
             if !was_revoked {
                 // The task is being killed; not so the others.
+                let _gate = self.gate.write_unkillable();
                 self.set_revoked(false);
             }
             return Err(error);
@@ -42,6 +42,7 @@ impl Buffer {
 
     /// The pages can be mapped and read again.
     pub(super) fn restore(&self) -> Result {
+        let _turn = self.revoking.write()?;
         {
             let _gate = self.gate.write()?;
             self.set_revoked(false);
@@ -78,8 +79,7 @@ impl Buffer {
     /// cannot be unmapped before `mmap()` has returned.
     ///
     /// Errors: `ENOMEM`.
-    pub(super) fn note_mapper(&self, vma: &NewVma<'_>) -> Result {
-        let mm = vma.address_space();
+    pub(super) fn note_mapper(&self, mm: ARef<Mm>) -> Result {
         let mut spaces = self.mapping_now.lock();
         if !spaces.iter().any(|noted| is_same(noted, &mm)) {
             // The last reference to the others is not dropped here.

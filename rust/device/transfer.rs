@@ -116,6 +116,9 @@ impl Buffer {
                 return so_far(done, ENOSPC);
             }
             let copied = from.copy_from_iter(page);
+            if copied == 0 {
+                return so_far(done, EFAULT);
+            }
             if let Err(error) = self.store(memory, at, page.get(..copied).ok_or(EINVAL)?) {
                 return so_far(done, error);
             }

@@ -105,7 +105,7 @@ impl<T: Versioned> Request<T> {
     /// `answer` gets the size that its `size` member is to have.
     ///
     /// Errors: `EFAULT`.
-    pub(crate) fn answer(self, answer: impl FnOnce(u32) -> T) -> Result {
+    pub(crate) fn answer(&self, answer: impl FnOnce(u32) -> T) -> Result {
         let answer = answer(self.size());
         let known = self.user_size.min(size_of::<T>());
         let bytes = answer.as_bytes().get(..known).ok_or(EINVAL)?;

@@ -23,6 +23,7 @@ use crate::{
         Tracepoint, //
     },
     vm::{
+        around::AroundFault,
         fault::{
             Failure,
             FaultFlags,
@@ -87,6 +88,16 @@ impl<'a> Watch<'a> {
 
     /// A fault.
     pub(super) fn fault<T>(op: Op, fault: &VmFault<'a, T>) -> Self
+    where
+        T: VmOperations<Owner = Buffer>,
+    {
+        let mut watch = Self::area(fault.vma().owner(), op, fault.address(), fault.pgoff());
+        watch.event.flags = event_flags(fault.flags());
+        watch
+    }
+
+    /// A fault whose neighbours may be mapped.
+    pub(super) fn around<T>(op: Op, fault: &AroundFault<'a, T>) -> Self
     where
         T: VmOperations<Owner = Buffer>,
     {

@@ -10,7 +10,10 @@ use crate::{
         Area,
         Backing, //
     },
-    debugfs::Records,
+    debugfs::{
+        may_show_addresses,
+        Records, //
+    },
     device::{
         list,
         stats::Op,
@@ -25,10 +28,7 @@ use crate::{
         },
         tables, //
     },
-    seq::{
-        may_show_addresses,
-        SeqWriter, //
-    },
+    seq::SeqWriter,
     setup::Cache,
     text::Escaped, //
 };

@@ -9,6 +9,7 @@ mod walk;
 use crate::{
     backing::Vmalloc,
     debugfs::{
+        may_show_addresses,
         Dir,
         Files,
         Records, //
@@ -19,10 +20,7 @@ use crate::{
         Offset, //
     },
     params,
-    seq::{
-        may_show_addresses,
-        SeqWriter, //
-    },
+    seq::SeqWriter,
     text::{
         regions::{
             self,

@@ -8,7 +8,10 @@ use super::target::{
     Target, //
 };
 use crate::{
-    debugfs::Records,
+    debugfs::{
+        may_show_addresses,
+        Records, //
+    },
     mm::{
         pgd::{
             is_isolated,
@@ -26,10 +29,7 @@ use crate::{
         format::Format,
         level::Level, //
     },
-    seq::{
-        may_show_addresses,
-        SeqWriter, //
-    },
+    seq::SeqWriter,
 };
 use core::fmt::Write;
 use kernel::{

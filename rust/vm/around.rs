@@ -12,6 +12,7 @@
 use super::{
     fault::{
         Failure,
+        FaultFlags,
         Installed,
         VmFault, //
     },
@@ -19,7 +20,8 @@ use super::{
         Pfn,
         PfnMap, //
     },
-    ops::VmOperations, //
+    ops::VmOperations,
+    vma::DriverVma, //
 };
 use crate::ffi;
 use core::{
@@ -28,7 +30,8 @@ use core::{
 };
 use kernel::bindings;
 
-/// A read fault, and the pages around it that may be mapped along.
+/// A read fault, and the pages around it that may be mapped along. It is no [`VmFault`], whose inserts
+/// may sleep.
 ///
 /// # Invariants
 ///
@@ -60,9 +63,24 @@ impl<'a, T: VmOperations> AroundFault<'a, T> {
         })
     }
 
-    /// The fault as any other.
-    pub(crate) fn fault(&self) -> &VmFault<'a, T> {
-        &self.fault
+    /// The VMA that the fault is in.
+    pub(crate) fn vma(&self) -> &'a DriverVma<T> {
+        self.fault.vma()
+    }
+
+    /// The page of the object that is wanted, in pages from its start.
+    pub(crate) fn pgoff(&self) -> usize {
+        self.fault.pgoff()
+    }
+
+    /// The address that was touched, rounded down to a page.
+    pub(crate) fn address(&self) -> usize {
+        self.fault.address()
+    }
+
+    /// What kind of access it is.
+    pub(crate) fn flags(&self) -> FaultFlags {
+        self.fault.flags()
     }
 
     /// The pages of the object that may be mapped: the one that was touched among them.

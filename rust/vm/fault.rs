@@ -215,6 +215,9 @@ impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
     /// page that cannot be mapped.
     pub(crate) fn insert_page(&self, pgoff: usize, page: &PageRef) -> Result<bool> {
         let address = self.vma().address_of(pgoff).ok_or(EFAULT)?;
+        if page.is_poisoned() {
+            return Err(EFAULT);
+        }
         let vma = self.vma().as_ptr();
         // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; there is a reference to the page.
         match to_result(unsafe { bindings::vm_insert_page(vma, address, page.as_ptr()) }) {

@@ -22,10 +22,15 @@ int mmlens_init_pseudo(struct fs_context *fc)
 	return init_pseudo(fc, 0x6d6d6c6e) ? 0 : -ENOMEM;
 }
 
+bool mmlens_is_hwpoison(const struct page *page)
+{
+	return PageHWPoison(page);
+}
+
 bool mmlens_is_pmd_folio(const struct page *page)
 {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	return folio_order(page_folio(page)) == PMD_ORDER;
+	return folio_order(page_folio(page)) == PMD_ORDER && !PageHWPoison(page);
 #else
 	return false;
 #endif

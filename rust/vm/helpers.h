@@ -14,6 +14,7 @@ struct vm_fault;
 
 void mmlens_get_page(struct page *page);
 int mmlens_init_pseudo(struct fs_context *fc);
+bool mmlens_is_hwpoison(const struct page *page);
 bool mmlens_is_pmd_folio(const struct page *page);
 int mmlens_lock_page_killable(struct page *page);
 int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long pgoff,

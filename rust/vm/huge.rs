@@ -11,8 +11,8 @@ use super::{
     },
     kind::{
         Pages,
-        Pfn,
-        PfnMap, //
+        PfnMap,
+        PfnRange, //
     },
     ops::VmOperations,
     page::LockedRef, //
@@ -115,13 +115,14 @@ impl<'a, T: VmOperations> HugeFault<'a, T> {
 }
 
 impl<T: VmOperations<Kind = PfnMap>> HugeFault<'_, T> {
-    /// Maps frames, of which `pfn` is the first; writable if the fault is a write. Falls back if
-    /// they are not aligned, or [`range`](Self::range) is none.
+    /// Maps frames; writable if the fault is a write. Falls back if they are fewer than an entry
+    /// maps, or not aligned, or if [`range`](Self::range) is none.
     ///
     /// May sleep.
-    pub(crate) fn insert_pfn(&self, pfn: Pfn<'_>) -> Result<HugeOutcome, Failure> {
-        let is_aligned = pfn.number() & (self.pages() - 1) == 0;
-        if !is_aligned || self.range().is_none() {
+    pub(crate) fn insert_pfn(&self, frames: PfnRange<'_>) -> Result<HugeOutcome, Failure> {
+        let is_aligned = frames.first() & (self.pages() - 1) == 0;
+        let is_enough = frames.count() >= self.pages();
+        if !is_aligned || !is_enough || self.range().is_none() {
             return Ok(HugeOutcome::Fallback);
         }
         let vmf = self.fault.as_ptr();
@@ -129,10 +130,10 @@ impl<T: VmOperations<Kind = PfnMap>> HugeFault<'_, T> {
         let ret = if self.is_pud() {
             // SAFETY: The VMA is locked and `VM_PFNMAP` by its kind; the whole entry is inside of
             // it, and the frames are aligned.
-            unsafe { ffi::mmlens_vmf_insert_pfn_pud(vmf, pfn.number(), write) }
+            unsafe { ffi::mmlens_vmf_insert_pfn_pud(vmf, frames.first(), write) }
         } else {
             // SAFETY: As above.
-            unsafe { ffi::mmlens_vmf_insert_pfn_pmd(vmf, pfn.number(), write) }
+            unsafe { ffi::mmlens_vmf_insert_pfn_pmd(vmf, frames.first(), write) }
         };
         Self::outcome(ret)
     }

@@ -68,11 +68,43 @@ pub(crate) struct Pfn<'a> {
     _object: core::marker::PhantomData<&'a ()>,
 }
 
+/// Frames that follow each other, each of which may be mapped.
+///
+/// # Invariants
+///
+/// Those of [`Pfn`], for `count` frames from `first` on.
+#[derive(Clone, Copy)]
+pub(crate) struct PfnRange<'a> {
+    first: Pfn<'a>,
+    count: usize,
+}
+
+impl<'a> PfnRange<'a> {
+    /// # Safety
+    ///
+    /// As [`Pfn::new`], for `count` frames from `first` on.
+    pub(crate) unsafe fn new(first: Pfn<'a>, count: usize) -> Self {
+        // INVARIANT: The caller's promise.
+        Self { first, count }
+    }
+
+    /// The number of the first.
+    pub(crate) fn first(self) -> usize {
+        self.first.number()
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.count
+    }
+}
+
 impl Pfn<'_> {
     /// # Safety
     ///
-    /// The type invariants hold, for the object that is borrowed for the lifetime of the result and
-    /// that each VMA owns a reference to.
+    /// The type invariants hold, for the object that is borrowed for the lifetime of the result, and
+    /// whoever gets the result inserts it into VMAs that own a reference to that object, and into no
+    /// others.
     pub(crate) unsafe fn new(number: usize) -> Self {
         // INVARIANT: The caller's promise.
         Self {

@@ -10,7 +10,10 @@ use core::{
     mem,
     ptr::NonNull, //
 };
-use kernel::bindings;
+use kernel::{
+    bindings,
+    page::Page, //
+};
 
 /// A counted reference to a page.
 ///
@@ -40,6 +43,17 @@ impl PageRef {
         Self { page }
     }
 
+    /// Takes a reference to a page of the kernel crate. The page is freed when it is dropped and all
+    /// references are given back, whichever comes last.
+    #[allow(dead_code)] // samples/rust_vm_minimal
+    pub(crate) fn of(page: &Page) -> Self {
+        // SAFETY: It is the address of a page.
+        let ptr = unsafe { NonNull::new_unchecked(page.as_ptr()) };
+        // SAFETY: The page is there as long as `page` is borrowed. It came from `alloc_pages()`, or
+        // is one of a vmalloc area: neither is slab.
+        unsafe { Self::get(ptr) }
+    }
+
     /// Takes over a reference.
     ///
     /// # Safety
@@ -59,6 +73,12 @@ impl PageRef {
     pub(crate) fn pfn(&self) -> usize {
         // SAFETY: There is a reference, by the type invariants.
         unsafe { ffi::mmlens_page_to_pfn(self.page.as_ptr()) }
+    }
+
+    /// Whether its memory is broken: it must not be mapped.
+    pub(super) fn is_poisoned(&self) -> bool {
+        // SAFETY: There is a reference, by the type invariants.
+        unsafe { ffi::mmlens_is_hwpoison(self.page.as_ptr()) }
     }
 
     /// Waits for the lock of the page. Sleeps; `None` if this task is being killed.

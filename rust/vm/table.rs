@@ -181,6 +181,11 @@ impl<T: VmOperations> VmOperationsTable<T> {
         // SAFETY: The caller's promise, and `fault` does not outlive this function.
         let fault = unsafe { VmFault::<T>::from_raw(vmf) };
         match T::fault(fault.vma().owner(), &fault) {
+            // Here, because the core wants to unmap a page that is locked and poisoned from
+            // everywhere, by a mapping that pages of drivers do not have (`__do_fault()`,
+            // mm/memory.c).
+            Ok(Outcome::Locked(page)) if page.page().is_poisoned() => Failure::HwPoison.to_raw(),
+            Ok(Outcome::Page(page)) if page.is_poisoned() => Failure::HwPoison.to_raw(),
             Ok(Outcome::Locked(page)) => {
                 fault.set_page(page.into_raw());
                 LOCKED
@@ -228,7 +233,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
         let Some(fault) = (unsafe { AroundFault::<T>::from_raw(vmf, first..=last) }) else {
             return DONE;
         };
-        match T::map_pages(fault.fault().vma().owner(), &fault) {
+        match T::map_pages(fault.vma().owner(), &fault) {
             Around::Installed(_) => NOPAGE,
             Around::Fault => DONE,
         }

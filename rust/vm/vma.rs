@@ -16,7 +16,8 @@ use super::{
         Kind,
         MixedMap,
         Pfn,
-        PfnMap, //
+        PfnMap,
+        PfnRange, //
     },
     ops::VmOperations,
     page::PageRef, //
@@ -191,11 +192,6 @@ impl<'a> NewVma<'a> {
         !self.has(flags::SHARED) && self.has(flags::MAYWRITE)
     }
 
-    /// The address space that it will be in, to be waited for: see [`until_linked`].
-    pub(crate) fn address_space(&self) -> ARef<Mm> {
-        ARef::from(&**self.as_ref().mm())
-    }
-
     /// Makes it a VMA of `T`: gives it the flags of the kind.
     ///
     /// If `T` is told of first writes, what is inserted from now on is read-only, as what faults
@@ -263,9 +259,14 @@ pub(crate) struct ReadyVma<'a, T> {
     _type: PhantomData<T>,
 }
 
-impl<T: VmOperations> ReadyVma<'_, T> {
+impl<'a, T: VmOperations> ReadyVma<'a, T> {
     fn as_ptr(&self) -> *mut bindings::vm_area_struct {
         self.vma.vma.as_ptr()
+    }
+
+    /// The address space that it will be in, to be waited for: see [`until_linked`].
+    pub(crate) fn address_space(&self) -> ARef<Mm> {
+        ARef::from(&**self.vma.as_ref().mm())
     }
 
     /// The address of its page `index`.
@@ -300,7 +301,7 @@ impl<T: VmOperations> ReadyVma<'_, T> {
     }
 
     /// The end of `mmap`: `owner` becomes the object behind the VMA, if `mmap` returns this.
-    pub(crate) fn done(self, owner: Arc<T::Owner>) -> Mapped {
+    pub(crate) fn done(self, owner: Arc<T::Owner>) -> Mapped<'a> {
         Mapped {
             ops: T::table().as_ptr(),
             owner: owner.into_foreign(),
@@ -308,6 +309,7 @@ impl<T: VmOperations> ReadyVma<'_, T> {
                 // SAFETY: It came from `into_foreign` above, and is dropped once.
                 drop(unsafe { Arc::<T::Owner>::from_foreign(owner) });
             },
+            _vma: PhantomData,
         }
     }
 }
@@ -318,6 +320,9 @@ impl<T: VmOperations<Kind = MixedMap>> ReadyVma<'_, T> {
     /// Errors: `EFAULT` past the end, `ENOMEM`, `EBUSY`, `EINVAL` for a page that cannot be mapped.
     pub(crate) fn insert_page(&self, index: usize, page: &PageRef) -> Result {
         let address = self.address(index)?;
+        if page.is_poisoned() {
+            return Err(EFAULT);
+        }
         // SAFETY: The VMA is `VM_MIXEDMAP`, and there is a reference to the page.
         to_result(unsafe { bindings::vm_insert_page(self.as_ptr(), address, page.as_ptr()) })
     }
@@ -357,14 +362,14 @@ impl<T: VmOperations<Kind = PfnMap>> ReadyVma<'_, T> {
         inserted(ret)
     }
 
-    /// Maps `pages` frames from `pfn` on, from page `index` of the VMA on: `remap_pfn_range()`.
+    /// Maps frames from page `index` of the VMA on: `remap_pfn_range()`.
     ///
-    /// Errors: `EFAULT` past the end, `ENOMEM`, `EINVAL` if the cache type is not that of the
-    /// frames.
-    pub(crate) fn remap_pfn(&self, index: usize, pfn: Pfn<'_>, pages: usize) -> Result {
+    /// Errors: `EFAULT` past the end, `ENOMEM`, `EINVAL` if there are none, or if the cache type is
+    /// not that of the frames.
+    pub(crate) fn remap_pfn(&self, index: usize, frames: PfnRange<'_>) -> Result {
         let address = self.address(index)?;
-        let last = index.checked_add(pages).and_then(|end| end.checked_sub(1));
-        self.address(last.ok_or(EFAULT)?)?;
+        let behind_first = frames.count().checked_sub(1).ok_or(EINVAL)?;
+        self.address(index.checked_add(behind_first).ok_or(EFAULT)?)?;
         // SAFETY: Valid by the type invariants of `NewVma`.
         let prot = unsafe { (*self.as_ptr()).vm_page_prot };
         // SAFETY: The range is in the VMA, which is being set up; the frames are ones that the owner
@@ -373,8 +378,8 @@ impl<T: VmOperations<Kind = PfnMap>> ReadyVma<'_, T> {
             bindings::remap_pfn_range(
                 self.as_ptr(),
                 address,
-                pfn.number(),
-                pages * PAGE_SIZE,
+                frames.first(),
+                frames.count() * PAGE_SIZE,
                 prot, //
             )
         })
@@ -394,13 +399,16 @@ fn inserted(ret: bindings::vm_fault_t) -> Result {
 /// Installing is the last step, and cannot fail: if `mmap()` fails, the core drops the VMA without
 /// calling `close` (`mmap_file()`, mm/internal.h), so a reference that was installed before would
 /// be lost.
-pub(crate) struct Mapped {
+///
+/// The lifetime is that of the VMA, so that it cannot be kept and returned for another one.
+pub(crate) struct Mapped<'a> {
     ops: *const bindings::vm_operations_struct,
     owner: *mut c_void,
     drop_owner: fn(*mut c_void),
+    _vma: PhantomData<NewVma<'a>>,
 }
 
-impl Mapped {
+impl Mapped<'_> {
     /// # Safety
     ///
     /// `vma` is the one that this was made from, and still being set up.
@@ -414,7 +422,7 @@ impl Mapped {
     }
 }
 
-impl Drop for Mapped {
+impl Drop for Mapped<'_> {
     fn drop(&mut self) {
         (self.drop_owner)(self.owner);
     }

@@ -88,7 +88,7 @@ int combo_errno(const struct combo *combo)
 	if (mixed && (combo->track || combo->strategy == MMLENS_STRATEGY_REMAP))
 		return -EOPNOTSUPP;
 #ifdef __aarch64__
-	if (combo->cache == MMLENS_CACHE_UC)
+	if (combo->cache == MMLENS_CACHE_UC || (is_normal(combo) && combo->cache))
 		return -EOPNOTSUPP;
 #endif
 	return 0;

@@ -121,20 +121,19 @@ fn map_pages<T>(buffer: &Buffer, around: &AroundFault<'_, T>) -> MapPages
 where
     T: VmOperations<Owner = Buffer, Kind = PfnMap>,
 {
-    let fault = around.fault();
-    let watch = Watch::fault(Op::MapPages, fault);
+    let watch = Watch::around(Op::MapPages, around);
     let mut wanted = None;
     let mut count = 0;
     let gate = buffer.gate.try_read();
     if let (Some(_gate), Some(memory), false) = (gate, buffer.memory(), buffer.is_revoked()) {
         let there = *around.range().start()..around.range().end() + 1;
-        for pgoff in pages::block(memory, fault.pgoff(), there) {
+        for pgoff in pages::block(memory, around.pgoff(), there) {
             let Some(pfn) = memory.backing.pfn(pgoff) else {
                 break;
             };
             if let Ok(installed) = around.insert_pfn(pgoff, pfn) {
                 count += 1;
-                if pgoff == fault.pgoff() {
+                if pgoff == around.pgoff() {
                     wanted = Some(installed);
                 }
             }

@@ -68,10 +68,9 @@ fn run(buffer: &Buffer, fault: &HugeFault<'_, Frames>) -> Result<HugeOutcome, Fa
     let Some(entered) = frames::enter(buffer)? else {
         return Ok(HugeOutcome::Retry);
     };
-    let backing = &entered.memory.backing;
-    match backing.pfn(range.start) {
-        Some(pfn) if backing.is_contiguous(range) => fault.insert_pfn(pfn),
-        _ => Ok(HugeOutcome::Fallback),
+    match entered.memory.backing.frames(range.start, range.len()) {
+        Some(frames) => fault.insert_pfn(frames),
+        None => Ok(HugeOutcome::Fallback),
     }
 }
 

@@ -11,7 +11,10 @@ use super::{
     Picture, //
 };
 use crate::{
-    debugfs::Records,
+    debugfs::{
+        may_show_addresses,
+        Records, //
+    },
     machine::own::Own,
     mm::{
         kernel_tables::{
@@ -49,10 +52,7 @@ use crate::{
         },
         Native, //
     },
-    seq::{
-        may_show_addresses,
-        SeqWriter, //
-    },
+    seq::SeqWriter,
     text::Size, //
 };
 use core::fmt::Write;

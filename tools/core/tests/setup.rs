@@ -9,14 +9,17 @@ use mmlens_core::setup::{
 use proptest::prelude::*;
 
 const X86: Machine = Machine {
+    linear_map_follows: true,
     uncached_memory: true,
     huge_pages: true,
 };
 const ARM: Machine = Machine {
+    linear_map_follows: false,
     uncached_memory: false,
     huge_pages: true,
 };
 const REAL_TIME: Machine = Machine {
+    linear_map_follows: true,
     uncached_memory: true,
     huge_pages: false,
 };
@@ -139,8 +142,9 @@ fn goes_together(s: &Setup, machine: Machine) -> bool {
             || s.track
             || !machine.huge_pages);
     let mixed = s.kind == PageKind::Mixed && (s.track || s.strategy == Remap);
+    let linear = s.kind == PageKind::Normal && s.cache != Cache::Wb && !machine.linear_map_follows;
     let uncached = s.cache == Cache::Uc && s.backing != Ioremap && !machine.uncached_memory;
-    !(sparse || vmalloc || device || huge || mixed || uncached)
+    !(sparse || vmalloc || device || huge || mixed || linear || uncached)
 }
 
 #[test]
