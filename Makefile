@@ -11,15 +11,21 @@ export MMLENS_CACHE
 
 ko := rust/mmlens.ko
 tree = scripts/kernel-tree $(if $(KDIR),--kdir '$(KDIR)',--kver '$(KVER)') --print-make-args
-kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)'
+kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)$(1)'
 udev_rule := /etc/udev/rules.d/99-mmlens.rules
 
-.PHONY: modules load unload install uninstall clean rust-analyzer
+.PHONY: modules samples load unload install uninstall clean rust-analyzer
 .PHONY: demo shell test test-full lint clean-cache help
 
 modules:
 	$(kbuild) modules
 	@echo "  READY   $(ko)"
+
+# Programs for this machine, and a second module: see the comments on top of each.
+samples:
+	$(MAKE) --no-print-directory -C samples
+	$(call kbuild,/samples/rust_vm_minimal) modules
+	@echo "  READY   samples/rust_vm_minimal/vm_minimal.ko"
 
 load: modules
 	insmod $(ko)
@@ -39,9 +45,10 @@ uninstall:
 
 # Without a kernel tree: it may be gone, and cleaning must work all the same.
 clean:
-	find rust -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+	find rust samples -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 		-o -name '*.cmd' -o -name '.*.d' -o -name '*_generated.rs' -o -name modules.order \) -delete
-	rm -f .*.cmd .module-common.o modules.order Module.symvers rust-project.json
+	rm -f {.,samples/rust_vm_minimal}/{.*.cmd,.module-common.o,modules.order,Module.symvers} rust-project.json
+	$(MAKE) --no-print-directory -C samples clean
 
 rust-analyzer:
 	$(kbuild) rust-analyzer
@@ -72,6 +79,7 @@ help:
 	@echo 'On this machine, with its own compilers:'
 	@echo '  make [modules]      build $(ko) for the running kernel'
 	@echo '                      KVER=<release> or KDIR=<tree>: for another; CLIPPY=1: lint'
+	@echo '  make samples        build the programs and the module in samples/'
 	@echo '  make load, unload   insert or remove the module'
 	@echo '  make install        install it, with a udev rule (uninstall takes it away)'
 	@echo '  make rust-analyzer  write rust-project.json for an editor'

@@ -76,10 +76,14 @@ static void watch(int device, const char *name, int sharing)
 
 int main(void)
 {
+	/* As mmlens has it by default: page by page, and it wants to know of writes. */
+	struct mmlens_setup setup = { .size = sizeof(setup), .flags = MMLENS_SETUP_TRACK };
 	int device = open("/dev/mmlens", O_RDWR | O_CLOEXEC);
 
 	if (device < 0)
 		err(1, "/dev/mmlens");
+	if (ioctl(device, MMLENS_IOC_SETUP, &setup))
+		err(1, "MMLENS_IOC_SETUP");
 	/* page_mkwrite sees the write, and the page of the buffer becomes writable. */
 	watch(device, "shared", MAP_SHARED);
 	/* The kernel copies the page: another frame, and no page_mkwrite. */

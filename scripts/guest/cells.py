@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from guest import kernel
+from guest import kernel, module
 from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
@@ -131,11 +131,14 @@ def guest_command(cell: str) -> list[str]:
     arch, wanted, shapes = (*cell.split(":", 2), "", "")[:3]
     if arch not in COMPILER or not wanted:
         raise Failure(f"there is no cell {cell}; try: one of {' '.join(CELLS)}")
-    programs = build_selftests(arch, kernel.find(arch, wanted))
+    chosen = kernel.find(arch, wanted)
+    programs = build_selftests(arch, chosen)
+    sample = module.build(chosen, module=module.SAMPLE)
     command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS)]
     for name in filter(None, shapes.split("+")):
         command += ["--shape", name]
-    return [*command, "--copy", f"{programs}:/selftests", "--", "/selftests/run"]
+    files = ["--copy", f"{programs}:/selftests", "--copy", f"{sample}:/selftests/"]
+    return [*command, *files, "--", "/selftests/run"]
 
 
 def guest_tests(cell: str) -> Count:

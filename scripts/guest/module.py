@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds mmlens.ko for a guest's kernel, outside of the checkout.
+"""Builds mmlens.ko, and the module of the samples, for a guest's kernel, outside of the checkout.
 
 The sources are staged by their contents, so that the same source for the same
 kernel is built once, and a build for one kernel never sees the objects of another.
@@ -9,37 +9,57 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, remove, run, timed
 from guest.kernel import Kernel, find
 
 BUILDS = CACHE / "build"
-KEEP = 20
+KEEP = 40
 SUFFIXES = (".rs", ".c", ".h")
 
 
-def sources() -> list[Path]:
-    """What the module is made of, and nothing that a build in the checkout left."""
-    found = [CHECKOUT / "Kbuild"]
-    for base, folders, files in os.walk(CHECKOUT / "rust"):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            generated = name.endswith((".mod.c", "_generated.rs")) or name.startswith(".")
-            if name == "Kbuild" or (name.endswith(SUFFIXES) and not generated):
-                found.append(Path(base) / name)
+@dataclass(frozen=True)
+class Module:
+    """A module of this project."""
+
+    ko: str
+    # Where to run make.
+    folder: str
+    # The files and folders that it is made of.
+    parts: tuple[str, ...]
+
+
+MMLENS = Module("rust/mmlens.ko", ".", ("Kbuild", "rust"))
+# Has the layer of vm_operations from mmlens, and gets to see nothing else of it.
+SAMPLE = Module("samples/rust_vm_minimal/vm_minimal.ko", "samples/rust_vm_minimal",
+                ("samples/rust_vm_minimal", "rust/vm", "rust/vm.rs", "rust/chardev", "rust/chardev.rs",
+                 "rust/seq.rs", "rust/compat.rs"))  # fmt: skip
+
+
+def sources(module: Module) -> list[Path]:
+    """What a module is made of, and nothing that a build in the checkout left."""
+    found = [CHECKOUT / part for part in module.parts if (CHECKOUT / part).is_file()]
+    for part in module.parts:
+        for base, folders, files in os.walk(CHECKOUT / part):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                generated = name.endswith((".mod.c", "_generated.rs")) or name.startswith(".")
+                if name == "Kbuild" or (name.endswith(SUFFIXES) and not generated):
+                    found.append(Path(base) / name)
     return sorted(found)
 
 
-def build(kernel: Kernel, *options: str) -> Path:
-    """The module for this kernel; `options` are more arguments for make."""
+def build(kernel: Kernel, *options: str, module: Module = MMLENS) -> Path:
+    """A module for this kernel; `options` are more arguments for make."""
     args = kernel.make_args()
-    files = sources()
-    parts: list[str | bytes] = [kernel.release, *args, *options]
+    files = sources(module)
+    name = Path(module.ko).name
+    parts: list[str | bytes] = [module.folder, kernel.release, *args, *options]
     for path in files:
         parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
     folder = BUILDS / digest(*parts)
-    module = folder / "rust/mmlens.ko"
     stamp = folder / "complete"
     with lock(f"build-{folder.name}"):
         if not stamp.exists():
@@ -48,12 +68,12 @@ def build(kernel: Kernel, *options: str) -> Path:
                 target = folder / path.relative_to(CHECKOUT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
-            with timed(f"mmlens.ko for {kernel.release}"):
-                run("building mmlens.ko", "make", f"-j{os.cpu_count()}", *args, *options,
-                    f"M={folder}", "modules", warnings=True)  # fmt: skip
+            with timed(f"{name} for {kernel.release}"):
+                run(f"building {name}", "make", f"-j{os.cpu_count()}", *args, *options,
+                    f"M={folder / module.folder}", "modules", warnings=True)  # fmt: skip
         stamp.touch()
     forget_old_builds(folder)
-    return module
+    return folder / module.ko
 
 
 def forget_old_builds(current: Path) -> None:
@@ -67,7 +87,11 @@ def forget_old_builds(current: Path) -> None:
 def main() -> None:
     """For scripts/lint: builds for the newest kernel with make's options given, or finds its source."""
     newest = find("x86_64", "newest")
-    print(newest.source() if sys.argv[1:] == ["--source"] else build(newest, *sys.argv[1:]))
+    if sys.argv[1:] == ["--source"]:
+        print(newest.source())
+        return
+    for module in (MMLENS, SAMPLE):
+        print(build(newest, *sys.argv[1:], module=module))
 
 
 if __name__ == "__main__":
