@@ -40,6 +40,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--qemu", action="append", default=[], metavar="ARG", help="one more word for QEMU")
     parser.add_argument("--icount", action="store_true", help="count instructions instead of time")
     parser.add_argument("--copy", action="append", default=[], metavar="SRC[:DST]", help="default DST: /NAME")
+    parser.add_argument("--shared", metavar="FILE",
+                        help="a file in the cache that is memory of a PCI function too (ivshmem)")  # fmt: skip
     parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
     parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
     parser.add_argument("--version", action="store_true", help="say which kernel would run, and exit")
@@ -112,6 +114,8 @@ def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -
     memory = shape.memory(options.shape, options.memory, options.arch)
     append = " ".join(filter(None, (chosen.append, shape.append(options.shape, options.arch), options.append)))
     words = shape.words(options.shape, options.arch, options.cpus, memory) + options.qemu
+    if options.shared:
+        words += qemu.shared_memory(Path(options.shared))
     return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, memory,
                       append, words, options.icount, timeout)  # fmt: skip
 

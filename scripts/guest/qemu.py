@@ -75,6 +75,12 @@ class Guest:
         return [*words, *self.options]
 
 
+def shared_memory(path: Path) -> list[str]:
+    """Words for QEMU: a PCI function whose third region is the file, byte by byte."""
+    backend = f"memory-backend-file,id=shared,size={path.stat().st_size},share=on,mem-path={path}"
+    return ["-object", backend, "-device", "ivshmem-plain,memdev=shared"]
+
+
 def start(guest: Guest, accelerator: str, interactive: bool = False) -> subprocess.Popen[bytes]:
     """Starts QEMU; it dies with this process, however that dies."""
     with (guest.folder / "qemu.log").open("wb") as log:
