@@ -76,7 +76,7 @@ int main(void)
 	int device = open("/dev/mmlens", O_RDWR | O_CLOEXEC), status;
 	struct pollfd poll_for = { .fd = device, .events = POLLRDBAND };
 	volatile char *map;
-	pid_t pid;
+	pid_t pid, ended;
 
 	if (device < 0)
 		err(1, "/dev/mmlens");
@@ -89,12 +89,16 @@ int main(void)
 	printf("%7s %s\n", "pid", "operation");
 	fflush(stdout);
 	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
 	if (!pid)
 		_exit(child(map, page) != 0);
 
-	/* Until the child has ended, and nothing has come for a while after. */
-	while (poll(&poll_for, 1, 200) > 0 || waitpid(pid, &status, WNOHANG) == 0)
-		if (poll_for.revents & POLLRDBAND)
+	/* Asked before the events are taken: once it has ended, all of them are there. */
+	do {
+		ended = waitpid(pid, &status, WNOHANG);
+		while (poll(&poll_for, 1, ended ? 0 : 200) > 0)
 			print_events(device);
-	return status;
+	} while (!ended);
+	return ended < 0 || status;
 }

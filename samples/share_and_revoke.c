@@ -77,8 +77,8 @@ static void child(int peer, char *text)
 int main(void)
 {
 	struct mmlens_revoke revoke = { .size = sizeof(revoke) };
-	int device = open("/dev/mmlens", O_RDWR | O_CLOEXEC), pair[2];
-	int status;
+	int device = open("/dev/mmlens", O_RDWR | O_CLOEXEC), pair[2], status;
+	pid_t pid;
 	char *text;
 
 	if (device < 0)
@@ -89,13 +89,14 @@ int main(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		err(1, "socketpair");
 	signal(SIGBUS, on_bus);
-
-	if (!fork()) {
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid) {
 		close(pair[0]);
 		child(pair[1], text);
 	}
 	close(pair[1]);
-
 	strcpy(text, "hello");
 	pass_turn(pair[0]);
 	wait_turn(pair[0]);
@@ -114,5 +115,5 @@ int main(void)
 	fflush(stdout);
 	pass_turn(pair[0]);
 	wait_turn(pair[0]);
-	return wait(&status) < 0 || status;
+	return waitpid(pid, &status, 0) < 0 || status;
 }

@@ -30,7 +30,7 @@ FIXTURE_VARIANT(charge)
 
 FIXTURE_VARIANT_ADD(charge, vmalloc) BUFFER("vmalloc,track");
 FIXTURE_VARIANT_ADD(charge, vmap) BUFFER("vmap");
-FIXTURE_VARIANT_ADD(charge, vmap_wc) BUFFER("vmap,wc");
+FIXTURE_VARIANT_ADD(charge, vmap_wc) BUFFER("vmap,pfnmap,wc");
 FIXTURE_VARIANT_ADD(charge, contig) BUFFER("contig");
 FIXTURE_VARIANT_ADD(charge, contig_huge) BUFFER("contig,huge");
 FIXTURE_VARIANT_ADD(charge, sparse) BUFFER("sparse");

@@ -308,6 +308,8 @@ TEST_F_TIMEOUT(explain, swapped_out, 60)
 		memset(map + i * page_size(), i + 1, page_size());
 	for (int i = 0; i < 100 && !(entry & PM_SWAP); i++) {
 		madvise(map, 16 * page_size(), MADV_PAGEOUT);
+		/* On a busy machine that takes a while. */
+		usleep(10000);
 		ASSERT_TRUE(proc_pagemap(fd, (uintptr_t)map, &entry, 1));
 	}
 	ASSERT_TRUE(entry & PM_SWAP);

@@ -36,7 +36,7 @@ COMPILER32 = {
     "arm64": "clang-19 --target=arm-linux-gnueabi -march=armv7-a -fuse-ld=lld-19",
 }
 # Under emulation, and with every checker on, the slowest cell takes minutes.
-CELL_SECONDS = 1200
+CELL_SECONDS = 2400
 # What guests share with the host: two huge pages of arm64 with 16K pages. The pages for words are the
 # largest that a guest has.
 SHARED_BYTES = 64 << 20
