@@ -5,15 +5,15 @@
  */
 #include <fcntl.h>
 #include <glob.h>
+#include <libgen.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/kinds.h"
-#include "lib/lens.h"
+#include "lib/look.h"
 #include "lib/module.h"
 #include "lib/setups.h"
 #include "lib/util.h"
@@ -21,45 +21,41 @@
 /* As scripts/guest/cells.py has them. */
 #define WORDS_PAGE (64UL << 10)
 #define HOST_WORDS "host-was-here"
-#define GUEST_WORDS "mmlens-was-here and read " HOST_WORDS
+#define ANSWER "mmlens-was-here and read "
 
 #define PCI 1	/* struct mmlens_setup.region */
 
 FIXTURE(io)
 {
 	char path[128];		/* of the function in sysfs */
-	char name[32];		/* 0000:00:02.0 */
+	const char *name;	/* 0000:00:02.0 */
 	unsigned long start, size;
+	long enabled;		/* how often, while mmlens does not have it */
 	int fd;
 	char *map;
+	struct combo combo;
+	struct proc_vmas vmas;
 };
 
 /* The function whose third region is shared memory. */
-static bool find_function(char *path, size_t len)
+static bool find_function(char path[128])
 {
 	bool found = false;
 	glob_t all;
 
-	if (glob("/sys/bus/pci/devices/*", 0, NULL, &all))
-		return false;
+	glob("/sys/bus/pci/devices/*/modalias", 0, NULL, &all);
 	for (size_t i = 0; i < all.gl_pathc && !found; i++) {
-		char file[160], *vendor, *device;
+		char *id = read_file(all.gl_pathv[i], NULL);
 
-		snprintf(file, sizeof(file), "%s/vendor", all.gl_pathv[i]);
-		vendor = read_file(file, NULL);
-		snprintf(file, sizeof(file), "%s/device", all.gl_pathv[i]);
-		device = read_file(file, NULL);
-		found = vendor && device && !strcmp(vendor, "0x1af4\n") &&
-			!strcmp(device, "0x1110\n");
-		if (found)
-			snprintf(path, len, "%s", all.gl_pathv[i]);
-		free(vendor);
-		free(device);
+		found = id && !strncmp(id, "pci:v00001AF4d00001110", 22);
+		snprintf(path, 128, "%s", dirname(all.gl_pathv[i]));
+		free(id);
 	}
 	globfree(&all);
 	return found;
 }
 
+/* 0, a negative errno of loading, or 1 if the module is in use. */
 static int reload(const char *format, ...)
 {
 	char parameters[128];
@@ -69,40 +65,56 @@ static int reload(const char *format, ...)
 	vsnprintf(parameters, sizeof(parameters), format, args);
 	va_end(args);
 	if (module_uses() >= 0 && module_unload())
-		return -EBUSY;
+		return 1;
 	return module_load(parameters);
 }
 
-static bool is_claimed(void)
+/* Whether these bytes are; @size 0: whether nothing is. */
+static bool is_claimed(unsigned long start, unsigned long size)
 {
-	char *text = read_file("/proc/iomem", NULL);
-	bool claimed = text && strstr(text, " : mmlens\n");
+	char *text = read_file("/proc/iomem", NULL), line[64] = " : mmlens\n";
+	bool found;
 
+	if (size)
+		sprintf(line, " %08lx-%08lx : mmlens\n", start, start + size - 1);
+	found = strstr(text, line);
 	free(text);
-	return claimed;
+	return found == !!size;
+}
+
+/* A file of a function, until the next call. */
+static const char *file_of(const char *function, const char *name)
+{
+	static char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", function, name);
+	return path;
+}
+
+#define times_enabled(function) read_number(file_of(function, "enable"))
+
+/* The size of a region of a function, and its start; 0 if it has no such one. */
+static unsigned long region_of(const char *function, int bar, unsigned long *start)
+{
+	FILE *file = fopen(file_of(function, "resource"), "r");
+	unsigned long last = 0;
+
+	while (bar-- >= 0 && fscanf(file, "%lx %lx %*x", start, &last) == 2)
+		;
+	fclose(file);
+	return last ? last + 1 - *start : 0;
 }
 
 FIXTURE_SETUP(io)
 {
-	char file[160], *text, *line, *next;
-
 	self->fd = -1;
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (!find_function(self->path, sizeof(self->path)))
-		SKIP(return, "there is no memory that is shared with a host");
-	snprintf(self->name, sizeof(self->name), "%s", strrchr(self->path, '/') + 1);
-	snprintf(file, sizeof(file), "%s/resource", self->path);
-	text = read_file(file, NULL);
-	ASSERT_NE(NULL, text);
-	next = text;
-	for (int i = 0; i < 3; i++)
-		line = strsep(&next, "\n");
-	ASSERT_EQ(2, sscanf(line, "%lx %lx", &self->start, &self->size));
-	self->size += 1 - self->start;
-	free(text);
+	if (!module_file() || !find_function(self->path))
+		SKIP(return, "there is no mmlens.ko, or no memory that is shared with a host");
+	self->name = strrchr(self->path, '/') + 1;
+	self->size = region_of(self->path, 2, &self->start);
+	self->enabled = times_enabled(self->path);
 	ASSERT_EQ(0, reload("pci=%s/2", self->name));
-	EXPECT_TRUE(is_claimed());
+	EXPECT_TRUE(is_claimed(self->start, self->size));
 }
 
 FIXTURE_TEARDOWN(io)
@@ -111,9 +123,10 @@ FIXTURE_TEARDOWN(io)
 		close(self->fd);
 	if (self->map)
 		munmap(self->map, self->size);
-	if (self->name[0]) {
+	if (self->name) {
 		EXPECT_EQ(0, reload(""));
-		EXPECT_FALSE(is_claimed());
+		EXPECT_TRUE(is_claimed(0, 0));
+		EXPECT_EQ(self->enabled, times_enabled(self->path));
 	}
 }
 
@@ -134,113 +147,177 @@ static int make(const char *words, size_t pages, unsigned int region)
 #define MAKE(words) do { \
 	self->fd = make(words, 0, PCI); \
 	ASSERT_LE(0, self->fd) TH_LOG("%s: %s", words, strerror(-self->fd)); \
-	/* Where huge pages fit, if the kernel finds such a place. */ \
 	self->map = mmap(NULL, self->size, RW, MAP_SHARED, self->fd, 0); \
 	ASSERT_NE(MAP_FAILED, self->map) TH_LOG("%s: %s", words, strerror(errno)); \
 } while (0)
 
 #define DROP() do { \
+	if (!__test_passed(_metadata)) \
+		TH_LOG("with %s", self->combo.words); \
 	munmap(self->map, self->size); \
 	close(self->fd); \
 	self->map = NULL; \
 	self->fd = -1; \
 } while (0)
 
-static const char *const all[] = {
-	"ioremap,pfnmap,lazy,wb", "ioremap,pfnmap,around=8,wc", "ioremap,pfnmap,eager,uc",
-	"ioremap,pfnmap,remap,wb", "ioremap,pfnmap,remap,uc", "ioremap,pfnmap,huge,wb",
-	"ioremap,pfnmap,huge,wc", "ioremap,mixed,lazy,uc", "ioremap,mixed,around=4,wb",
-	"ioremap,mixed,eager,wc", "ioremap,pfnmap,lazy,uc,track", "ioremap,pfnmap,eager,wb,track",
-};
-
 /*
- * What the lens calls them: by PAT, or by MAIR. On x86_64 the kernel gives no more than
- * the MTRRs of the machine have there, and lists what it gave.
+ * The next combination, with the words for device memory; false behind the last. It can
+ * be what memory in blocks can, but for pages with a count, and for cache types: any.
  */
-static const char *type_of(unsigned int cache, unsigned long address)
+static bool next_combo(size_t *number, struct combo *combo)
 {
-#ifdef __x86_64__
-	static const char *const names[] = { "WB", "WC", "UC-" };
-	char *text = read_file("/sys/kernel/debug/x86/pat_memtype_list", NULL), word[48];
+	char words[64];
 
-	snprintf(word, sizeof(word), "[mem 0x%016lx-", address);
-	if (!cache && text && strstr(text, word) &&
-	    !strncmp(strchr(strstr(text, word), ']'), "] uncached-minus", 16))
-		cache = MMLENS_CACHE_UC;
-	free(text);
-#else
-	static const char *const names[] = { "WB", "NC", "nGnRE" };
-#endif
-	(void)address;
-	return names[cache];
+	while (combo_at((*number)++, combo)) {
+		struct combo cached = *combo;
+
+		cached.cache = MMLENS_CACHE_WB;
+		if (combo->backing != MMLENS_BACKING_CONTIG || is_normal(combo) ||
+		    combo_errno(&cached))
+			continue;
+		snprintf(words, sizeof(words), "ioremap%s", strchr(combo->words, ','));
+		strcpy(combo->words, words);
+		return true;
+	}
+	return false;
 }
 
-TEST_F_TIMEOUT(io, the_host_is_a_witness, 120)
-{
-	char words[32] = "";
+#define for_each_device_combo(nr) \
+	for (size_t nr = 0; __test_passed(_metadata) && next_combo(&(nr), &self->combo);)
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (strstr(all[i], "huge") && !has_huge_pages())
-			continue;
-		MAKE(all[i]);
-		/* Not by what the C library does with vectors: they are registers. */
-		for (size_t at = 0; at < strlen(HOST_WORDS); at++)
-			words[at] = ((volatile char *)self->map)[self->size - WORDS_PAGE + at];
-		EXPECT_STREQ(HOST_WORDS, words) TH_LOG("%s", all[i]);
-		for (size_t at = 0; at < sizeof(GUEST_WORDS); at++)
-			((volatile char *)self->map)[self->size - 2 * WORDS_PAGE + at] =
-				GUEST_WORDS[at];
+/*
+ * What the lens calls a type. On x86_64 the kernel gives no more than the MTRRs of the
+ * machine have there, and lists what it gave.
+ */
+static const char *type_of(unsigned int cache, unsigned long start, unsigned long size)
+{
+	char *text = read_file("/sys/kernel/debug/x86/pat_memtype_list", NULL), line[80];
+
+	sprintf(line, "[mem 0x%016lx-0x%016lx] uncached-minus", start, start + size);
+	if (cache == MMLENS_CACHE_WB && text && strstr(text, line))
+		cache = MMLENS_CACHE_UC;
+	free(text);
+	/* Memory of an arm64 machine cannot be uncached; this can. */
+	return strcmp(memory_type(cache), "none") ? memory_type(cache) : "nGnRE";
+}
+
+/* Not by what the C library does with vectors: they are registers. */
+static void copy(volatile char *to, const volatile char *from, size_t len)
+{
+	while (len--)
+		*to++ = *from++;
+}
+
+/* The memory type in kernel/own of our ioremap(), by its first leaf; "" without one. */
+static const char *type_in_kernel(void)
+{
+	char *text = read_file(LENS "/kernel/own", NULL), *at = text;
+	static char type[16];
+
+	at = at ? strstr(at, " ioremap\n") : NULL;
+	at = at ? strstr(at, " leaf ") : NULL;
+	if (!at || sscanf(at, " leaf %*s %*s %*s %*s %15s", type) != 1)
+		*type = '\0';
+	free(text);
+	return type;
+}
+
+/* Reads what a process has by fork, and writes by a mapping of its own. */
+static bool child_copies(int fd, const char *from, size_t to)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		copy(device_map(fd, RW, MAP_SHARED, 1, to / page_size()) + 64, from, 64);
+		_exit(0);
+	}
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* Each combination is of that memory, which the host has too, whoever uses it. */
+TEST_F_TIMEOUT(io, the_host_is_a_witness, 300)
+{
+	const size_t from = self->size - WORDS_PAGE, to = from - WORDS_PAGE;
+
+	for_each_device_combo(nr) {
+		bool pfnmap = self->combo.kind == MMLENS_PAGE_KIND_PFNMAP;
+		bool huge = self->combo.strategy == MMLENS_STRATEGY_HUGE;
+		char answer[64] = ANSWER, seen[128] = "", *map;
+		const struct proc_vma *vma;
+		struct mmlens_info info;
+		struct look *look;
+		__u64 dirty = 0;
+
+		MAKE(self->combo.words);
+		map = self->map + to;
+		info = device_info(self->fd);
+		EXPECT_EQ(self->size, info.bytes);
+		EXPECT_EQ(self->start, info.phys);
+		EXPECT_EQ(MMLENS_AREA_IOREMAP, info.area);
+		EXPECT_EQ(self->combo.cache, info.area_cache);
+		/* The answer of the one before is none. */
+		EXPECT_EQ(sizeof(seen), pwrite(self->fd, seen, sizeof(seen), to));
+		EXPECT_EQ(0, *(volatile char *)map);
+		copy(answer + strlen(ANSWER), self->map + from, strlen(HOST_WORDS));
+		EXPECT_STREQ(ANSWER HOST_WORDS, answer);
+		copy(map, answer, sizeof(answer));
+		EXPECT_TRUE(child_copies(self->fd, map, to));
+		EXPECT_EQ(sizeof(seen), pread(self->fd, seen, sizeof(seen), to));
+		EXPECT_STREQ(answer, seen);
+		EXPECT_STREQ(answer, seen + 64);
+		EXPECT_EQ(self->combo.track ? 0 : -EOPNOTSUPP,
+			  device_dirty(self->fd, 0, self->size / page_size(), 0, NULL, &dirty));
+		EXPECT_EQ(self->combo.track, dirty);
+		*(volatile char *)map = *answer;
+		EXPECT_STREQ(type_of(info.cache, self->start, self->size), type_in_kernel());
+		look = look_at(map, 1);
+		EXPECT_EQ((self->start + to) / page_size(), look->frame);
+		EXPECT_STREQ(type_in_kernel(), look->memory);
+		EXPECT_STREQ("device", look->page);
+		EXPECT_STREQ("rw-", look->rwx);
+		EXPECT_TRUE(look->special);
+		EXPECT_EQ(huge, look->level >= LENS_PMD);
+		EXPECT_EQ(huge, device_done(self->fd, MMLENS_OP_HUGE_FAULT) > 0);
+		free(look);
+		ASSERT_EQ(0, proc_vmas(0, true, &self->vmas));
+		vma = proc_find(&self->vmas, (uintptr_t)map);
+		EXPECT_EQ(pfnmap, proc_has_flag(vma, "pf"));
+		EXPECT_EQ(pfnmap, proc_has_flag(vma, "io"));
+		EXPECT_EQ(!pfnmap, proc_has_flag(vma, "mm"));
+		proc_vmas_free(&self->vmas);
 		DROP();
 	}
 }
 
-TEST_F_TIMEOUT(io, is_what_was_asked_for, 120)
+/* Not where the words of the host are; each combination has its own. */
+#define WORD(map, nr) (*(volatile unsigned int *)((map) + (nr) * 3 * page_size() + 16))
+
+/* The kernel's own way to map a region, while mmlens does not have it. */
+TEST_F_TIMEOUT(io, sysfs_has_the_same, 300)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		volatile unsigned int *word;
-		const struct lens_entry *entry;
-		struct lens_table table = {};
-		struct mmlens_info info;
-		unsigned int value;
+	int fd = open(file_of(self->path, "resource2"), O_RDWR | O_SYNC);
+	char *map;
 
-		if (strstr(all[i], "huge") && !has_huge_pages())
-			continue;
-		MAKE(all[i]);
-		info = device_info(self->fd);
-		EXPECT_EQ(MMLENS_BACKING_IOREMAP, info.backing);
-		EXPECT_EQ(self->size, info.bytes);
-		EXPECT_EQ(self->start, info.phys);
-		EXPECT_EQ(MMLENS_AREA_IOREMAP, info.area);
-		EXPECT_EQ(info.cache, info.area_cache);
-		/* The mapping, and the kernel's own. */
-		word = (unsigned int *)(self->map + self->size / 2);
-		*word = 1000 + i;
-		EXPECT_EQ(sizeof(value), pread(self->fd, &value, sizeof(value), self->size / 2));
-		EXPECT_EQ(1000 + i, value);
-		value = 2000 + i;
-		EXPECT_EQ(sizeof(value), pwrite(self->fd, &value, sizeof(value), self->size / 2));
-		EXPECT_EQ(2000 + i, *word);
-
-		ASSERT_EQ(0, lens_entries(0, &table)) TH_LOG("%s", lens_error);
-		entry = lens_find(&table, (uintptr_t)word);
-		ASSERT_NE(NULL, entry);
-		EXPECT_EQ((self->start + self->size / 2) / page_size(),
-			  entry->pfn + ((uintptr_t)word - entry->start) / page_size());
-		EXPECT_STREQ(type_of(info.cache, self->start), entry->memory) TH_LOG("%s", all[i]);
-		EXPECT_TRUE(lens_has_bit(entry, "special"));
-		EXPECT_STREQ("device", entry->page);
-		if (strstr(all[i], "huge")) {
-			EXPECT_LE(LENS_PMD, entry->level);
-			EXPECT_LT(0, device_done(self->fd, MMLENS_OP_HUGE_FAULT));
-		}
-		lens_table_free(&table);
-		if (info.flags & MMLENS_SETUP_TRACK) {
-			__u64 dirty = 0;
-
-			EXPECT_EQ(0, device_dirty(self->fd, 0, self->size / page_size(), 0, NULL,
-						  &dirty));
-			EXPECT_EQ(1, dirty);
-		}
+	for_each_device_combo(nr) {
+		MAKE(self->combo.words);
+		WORD(self->map, nr) = 4000 + nr;
+		DROP();
+	}
+	ASSERT_EQ(0, module_unload());
+	ASSERT_EQ(0, write_file(file_of(self->path, "enable"), "1"));
+	map = mmap(NULL, self->size, RW, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map) TH_LOG("%s", strerror(errno));
+	for_each_device_combo(nr) {
+		EXPECT_EQ(4000 + nr, WORD(map, nr)) TH_LOG("%s", self->combo.words);
+		WORD(map, nr) = 5000 + nr;
+	}
+	munmap(map, self->size);
+	ASSERT_EQ(0, write_file(file_of(self->path, "enable"), "0"));
+	ASSERT_EQ(0, reload("pci=%s/2", self->name));
+	for_each_device_combo(nr) {
+		MAKE(self->combo.words);
+		EXPECT_EQ(5000 + nr, WORD(self->map, nr));
 		DROP();
 	}
 }
@@ -263,7 +340,6 @@ TEST_F(io, debuggers_and_revocation_reach_it)
 	EXPECT_EQ(77, ((volatile unsigned int *)self->map)[2]);
 	/* In use: it stays. */
 	EXPECT_EQ(-EWOULDBLOCK, module_unload());
-	close(mem);
 }
 
 TEST_F(io, its_size_is_that_of_the_region_or_less)
@@ -287,92 +363,86 @@ TEST_F(io, its_size_is_that_of_the_region_or_less)
 	EXPECT_EQ(-EINVAL, make("vmalloc", 1, PCI));
 }
 
-static void drop_raw_io(void)
+TEST_F(io, wants_the_right_to_it)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		abort();
-	data[0].effective &= ~(1u << CAP_SYS_RAWIO);
-	if (syscall(SYS_capset, &header, data))
-		abort();
-}
-
-TEST_F(io, wants_the_right_to_it)
-{
 	int status;
 	pid_t pid;
 
 	MAKE("ioremap,pfnmap");
 	pid = fork();
 	if (!pid) {
-		drop_raw_io();
+		syscall(SYS_capget, &header, data);
+		data[0].effective &= ~(1u << CAP_SYS_RAWIO);
+		syscall(SYS_capset, &header, data);
 		/* What is mapped stays mapped; no more is. */
 		(void)*(volatile char *)self->map;
-		if (make("ioremap,pfnmap", 0, PCI) != -EPERM)
-			_exit(1);
-		if (device_map(self->fd, PROT_READ, MAP_SHARED, 1, 0) != MAP_FAILED ||
-		    errno != EPERM)
-			_exit(2);
-		_exit(0);
+		_exit(make("ioremap,pfnmap", 0, PCI) != -EPERM ||
+		      device_map(self->fd, PROT_READ, MAP_SHARED, 1, 0) != MAP_FAILED ||
+		      errno != EPERM);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, WEXITSTATUS(status));
-	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, status);
 }
 
-/* The first RAM in /proc/iomem. */
-static unsigned long ram(void)
-{
-	char *text = read_file("/proc/iomem", NULL), *at = strstr(text, " : System RAM");
-	unsigned long start = 0;
+/* Refused, with nothing left behind: the next one works. */
+#define EXPECT_REFUSED(error, ...) do { \
+	EXPECT_EQ(-(error), reload(__VA_ARGS__)) TH_LOG(__VA_ARGS__); \
+	EXPECT_TRUE(is_claimed(0, 0)); \
+	EXPECT_EQ(self->enabled, times_enabled(self->path)); \
+	EXPECT_EQ(0, reload("pci=%s/2", self->name)); \
+} while (0)
 
-	while (at > text && at[-1] != '\n')
-		at--;
-	start = strtoul(at, NULL, 16);
-	free(text);
-	return (start + page_size() - 1) & ~(page_size() - 1);
-}
-
-TEST_F(io, loading_refuses_what_is_not_its)
+TEST_F_TIMEOUT(io, loading_refuses_what_is_not_its, 300)
 {
 	const size_t page = page_size();
+	uint64_t ram;
 
-	EXPECT_EQ(-EPERM, reload("io=0x%lx,%zu", ram(), page));
-	EXPECT_EQ(-EINVAL, reload("io=0x%lx,%zu", self->start + 1, page));
-	EXPECT_EQ(-EINVAL, reload("io=0x%lx,%zu", self->start, page + 1));
-	EXPECT_EQ(-EINVAL, reload("io=0x%lx,0", self->start));
-	EXPECT_EQ(-EINVAL, reload("io=0x%lx", self->start));
-	EXPECT_EQ(-EINVAL, reload("io=0x%lx,0x%lx", -page, 2 * page));
-	EXPECT_EQ(-EINVAL, reload("io=there"));
-	EXPECT_EQ(-EINVAL, reload("pci=%s", self->name));
-	EXPECT_EQ(-EINVAL, reload("pci=%s/6", self->name));
-	EXPECT_EQ(-EINVAL, reload("pci=%s/5", self->name));
-	EXPECT_EQ(-ENODEV, reload("pci=0000:ff:1f.7/0"));
-	/* The same in two ways: the first has it. */
-	EXPECT_EQ(-EBUSY, reload("io=0x%lx,%zu pci=%s/2", self->start, page, self->name));
-	/* And each time nothing was left behind. */
-	EXPECT_FALSE(is_claimed());
-	EXPECT_EQ(-1, module_uses());
-	ASSERT_EQ(0, reload("io=0x%lx,%zu", self->start, 4 * page));
-	EXPECT_TRUE(is_claimed());
+	ASSERT_TRUE(proc_pagemap(proc_pagemap_open(0), (uintptr_t)self & -page, &ram, 1));
+	EXPECT_REFUSED(EPERM, "io=0x%lx,%zu", (ram & PM_FRAME) * page, page);
+	EXPECT_REFUSED(EINVAL, "io=0x%lx,%zu", self->start + 1, page);
+	EXPECT_REFUSED(EINVAL, "io=0x%lx,%zu", self->start, page + 1);
+	EXPECT_REFUSED(EINVAL, "io=0x%lx,0", self->start);
+	EXPECT_REFUSED(EINVAL, "io=0x%lx", self->start);
+	EXPECT_REFUSED(EINVAL, "io=0x%lx,0x%lx", -page, 2 * page);
+	EXPECT_REFUSED(EINVAL, "io=there");
+	EXPECT_REFUSED(EINVAL, "pci=%s", self->name);
+	EXPECT_REFUSED(EINVAL, "pci=%s/6", self->name);
+	EXPECT_REFUSED(EINVAL, "pci=%s/5", self->name);
+	EXPECT_REFUSED(ENODEV, "pci=0000:ff:1f.7/0");
+	/* What is good is given back if the other is not. */
+	EXPECT_REFUSED(EBUSY, "io=0x%lx,%zu pci=%s/2", self->start, page, self->name);
+	ASSERT_EQ(0, reload("io=0x%lx,%zu", self->start + WORDS_PAGE, 4 * page));
+	EXPECT_TRUE(is_claimed(self->start + WORDS_PAGE, 4 * page));
 	self->fd = make("ioremap,pfnmap,eager", 0, 0);
-	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(4 * page, device_info(self->fd).bytes);
-	EXPECT_EQ(self->start, device_info(self->fd).phys);
+	EXPECT_EQ(self->start + WORDS_PAGE, device_info(self->fd).phys);
 }
 
-/* A function that a driver has is none of ours. */
-TEST_F(io, a_driver_has_precedence)
+/* A function that a driver has is none of ours, nor are the registers in its region 4. */
+TEST_F_TIMEOUT(io, a_driver_has_precedence, 120)
 {
 	glob_t found;
+	void *theirs;
+	int fd;
 
-	if (glob("/sys/bus/pci/drivers/virtio-pci/0000:*", 0, NULL, &found))
-		SKIP(return, "no function has a driver");
-	EXPECT_EQ(-EBUSY, reload("pci=%s/4", strrchr(found.gl_pathv[0], '/') + 1));
-	globfree(&found);
-	EXPECT_FALSE(is_claimed());
+	ASSERT_EQ(0, glob("/sys/bus/pci/drivers/virtio-pci/0000:*", 0, NULL, &found));
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		unsigned long start = 0, size = region_of(path, 4, &start);
+		long enabled = times_enabled(path);
+
+		EXPECT_REFUSED(EBUSY, "pci=%s/4", strrchr(path, '/') + 1);
+		EXPECT_REFUSED(EBUSY, "io=0x%lx,0x%lx", start, size);
+		EXPECT_EQ(enabled, times_enabled(path));
+		/* What is ours is as inaccessible as theirs (CONFIG_IO_STRICT_DEVMEM). */
+		fd = open(file_of(path, "resource4"), O_RDWR);
+		theirs = mmap(NULL, page_size(), RW, MAP_SHARED, fd, 0);
+		fd = open(file_of(self->path, "resource2"), O_RDWR);
+		EXPECT_EQ(theirs == MAP_FAILED,
+			  mmap(NULL, page_size(), RW, MAP_SHARED, fd, 0) == MAP_FAILED);
+	}
 }
 
 TEST_HARNESS_MAIN
