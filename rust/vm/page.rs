@@ -11,8 +11,10 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    alloc::flags::__GFP_ZERO,
     bindings,
-    page::Page, //
+    page::Page,
+    prelude::*, //
 };
 
 /// A counted reference to a page.
@@ -43,15 +45,16 @@ impl PageRef {
         Self { page }
     }
 
-    /// Takes a reference to a page of the kernel crate. The page is freed when it is dropped and all
-    /// references are given back, whichever comes last.
+    /// A new page, zeroed and charged to the memory cgroup of the caller: nobody but who maps it
+    /// knows of it. Freed with the last reference. Sleeps. Errors: `ENOMEM`.
     #[allow(dead_code)] // samples/rust_vm_minimal
-    pub(crate) fn of(page: &Page) -> Self {
-        // SAFETY: It is the address of a page.
-        let ptr = unsafe { NonNull::new_unchecked(page.as_ptr()) };
-        // SAFETY: The page is there as long as `page` is borrowed. It came from `alloc_pages()`, or
-        // is one of a vmalloc area: neither is slab.
-        unsafe { Self::get(ptr) }
+    pub(crate) fn zeroed() -> Result<Self> {
+        let page = Page::alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
+        let ptr = NonNull::new(page.as_ptr()).ok_or(ENOMEM)?;
+        // Its reference is ours from now on.
+        mem::forget(page);
+        // SAFETY: The reference of the new page was given up above.
+        Ok(unsafe { Self::from_raw(ptr) })
     }
 
     /// Takes over a reference.

@@ -38,7 +38,6 @@ use chardev::{
     NewFile, //
 };
 use kernel::{
-    page::Page,
     prelude::*,
     sync::{
         Arc,
@@ -68,7 +67,7 @@ const PAGES: usize = 16;
 
 /// What is behind an open file and its mappings: each of them owns an [`Arc`] of it.
 struct Memory {
-    pages: KVec<Page>,
+    pages: KVec<PageRef>,
 }
 
 #[vtable]
@@ -77,8 +76,7 @@ impl FileOperations for Memory {
         let mut pages = KVec::with_capacity(PAGES, GFP_KERNEL)?;
         for _ in 0..PAGES {
             // Charged to who opens the file.
-            let page = Page::alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
-            pages.push(page, GFP_KERNEL)?;
+            pages.push(PageRef::zeroed()?, GFP_KERNEL)?;
         }
         Ok(Arc::new(Self { pages }, GFP_KERNEL)?)
     }
@@ -111,7 +109,7 @@ impl VmOperations for Mapping {
     // A page that is not mapped was touched. The core maps what is returned.
     fn fault(memory: &Memory, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
         let page = memory.pages.get(fault.pgoff()).ok_or(Failure::Sigbus)?;
-        Ok(Outcome::Page(PageRef::of(page)))
+        Ok(Outcome::Page(page.clone()))
     }
 }
 
