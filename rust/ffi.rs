@@ -44,13 +44,24 @@ pub(crate) use generated::*;
 /// The structs and numbers of the ioctl interface: plain data, for everyone.
 pub(crate) mod uapi {
     pub(crate) use super::generated::{
+        mmlens_attach,
+        mmlens_counts,
         mmlens_dirty,
+        mmlens_entry,
         mmlens_event,
         mmlens_events,
         mmlens_info,
+        mmlens_machine,
+        mmlens_query,
         mmlens_revoke,
+        mmlens_run,
         mmlens_setup,
         mmlens_stats,
+        mmlens_step,
+        mmlens_table,
+        mmlens_text,
+        mmlens_vma,
+        mmlens_walk,
         MMLENS_AREA_ALLOC,
         MMLENS_AREA_IOREMAP,
         MMLENS_AREA_MAP,
@@ -82,11 +93,21 @@ macro_rules! plain_data {
     )+ };
 }
 plain_data!(
+    mmlens_attach,
+    mmlens_counts,
     mmlens_dirty,
+    mmlens_entry,
     mmlens_event,
     mmlens_events,
     mmlens_info,
+    mmlens_machine,
+    mmlens_query,
     mmlens_revoke,
+    mmlens_run,
     mmlens_setup,
-    mmlens_stats
+    mmlens_stats,
+    mmlens_table,
+    mmlens_text,
+    mmlens_vma,
+    mmlens_walk
 );

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "backing/helpers.h"
+#include "uapi/mmlens.h"
 #include "vm/helpers.h"
 
 struct address_space;
@@ -105,38 +106,6 @@ struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr)
 
 /* tables.c */
 
-#define MMLENS_LEVELS 5		/* pte, pmd, pud, p4d, pgd: enum pgtable_level */
-
-/* What a non-present entry of some type means: SoftKind in pt/softleaf.rs. */
-enum mmlens_soft {
-	MMLENS_SOFT_UNKNOWN,
-	MMLENS_SOFT_SWAP,
-	MMLENS_SOFT_MIGRATION_READ,
-	MMLENS_SOFT_MIGRATION_READ_EXCLUSIVE,
-	MMLENS_SOFT_MIGRATION_WRITE,
-	MMLENS_SOFT_DEVICE_READ,
-	MMLENS_SOFT_DEVICE_WRITE,
-	MMLENS_SOFT_DEVICE_EXCLUSIVE,
-	MMLENS_SOFT_HWPOISON,
-	MMLENS_SOFT_MARKER,
-};
-
-/* How the running kernel lays out its page tables. */
-struct mmlens_geometry {
-	__u8 shift[MMLENS_LEVELS];	/* PAGE_SHIFT, PMD_SHIFT, ... */
-	__u8 folded;			/* bit n: level n has no table of its own */
-	__u8 address_high_shift;
-	__u8 soft_pfn_bits;		/* SWP_PFN_BITS */
-	__u8 soft[32];			/* by swp_type(): enum mmlens_soft */
-	__u8 has_pti;			/* user space has a top table of its own */
-	__u8 has_shadow_stack;		/* x86: for user space */
-	__u8 reserved[6];
-	__u64 attributes;		/* the PAT MSR, MAIR_EL1 */
-	__u64 address_low;		/* entry bits that are the address */
-	__u64 address_high;		/* bits that belong high_shift further up */
-	__u64 encryption;		/* the memory encryption bit, or 0 */
-};
-
 /* What one look at the tables found. */
 struct mmlens_snapshot {
 	__u32 reached;			/* lowest level of which an entry was read */
@@ -145,7 +114,7 @@ struct mmlens_snapshot {
 	__u64 path[MMLENS_LEVELS];	/* entries followed, by level */
 };
 
-void mmlens_read_geometry(struct mmlens_geometry *geometry);
+void mmlens_read_machine(struct mmlens_machine *machine);
 void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 			unsigned int level, unsigned int max,
 			struct mmlens_snapshot *snapshot, __u64 *entries);

@@ -13,6 +13,8 @@ pub mod bits;
 pub mod coalesce;
 pub mod count;
 pub mod entry;
+pub mod facts;
+pub mod filter;
 pub mod format;
 // The format of the other architecture, again.
 #[allow(dead_code)]

@@ -68,14 +68,14 @@ static u64 attributes(void)
 #endif
 }
 
-void mmlens_read_geometry(struct mmlens_geometry *g)
+void mmlens_read_machine(struct mmlens_machine *g)
 {
 	struct mm_struct *mm = current->mm;	/* the folding is the same for all */
 	u8 top = mm_pmd_folded(mm) ? PMD_SHIFT :
 		 mm_pud_folded(mm) ? PUD_SHIFT :
 		 mm_p4d_folded(mm) ? P4D_SHIFT : PGDIR_SHIFT;
 
-	*g = (struct mmlens_geometry) {
+	*g = (struct mmlens_machine) {
 		.shift = { PAGE_SHIFT, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGDIR_SHIFT },
 		.folded = mm_pmd_folded(mm) << PMD | mm_pud_folded(mm) << PUD |
 			  mm_p4d_folded(mm) << P4D,
@@ -99,12 +99,14 @@ void mmlens_read_geometry(struct mmlens_geometry *g)
 		},
 		.attributes = attributes(),
 #ifdef CONFIG_X86_64
+		.arch = MMLENS_ARCH_X86_64,
 		.address_low = PTE_PFN_MASK,
 		.encryption = sme_me_mask,
 		.has_pti = boot_cpu_has(X86_FEATURE_PTI),
 		.has_shadow_stack = cpu_feature_enabled(X86_FEATURE_SHSTK),
 #endif
 #ifdef CONFIG_ARM64
+		.arch = MMLENS_ARCH_ARM64,
 		.has_pti = arm64_kernel_unmapped_at_el0(),
 		.address_low = PTE_ADDR_LOW,
 #ifdef CONFIG_ARM64_PA_BITS_52

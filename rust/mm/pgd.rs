@@ -5,6 +5,7 @@
 //!
 //! C header: [`arch/x86/include/asm/pgtable.h`](srctree/arch/x86/include/asm/pgtable.h)
 
+use super::tables;
 use crate::{
     ffi,
     pt::entry::Raw, //
@@ -57,10 +58,7 @@ impl<'a> Pgds<'a> {
 
 /// Whether user space does not run on the kernel's tables.
 pub(crate) fn is_isolated() -> bool {
-    let mut raw = ffi::mmlens_geometry::default();
-    // SAFETY: The function fills the struct.
-    unsafe { ffi::mmlens_read_geometry(&raw mut raw) };
-    raw.has_pti != 0
+    tables::machine().has_pti != 0
 }
 
 /// What page-table isolation is on this architecture, in words.

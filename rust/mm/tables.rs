@@ -50,16 +50,28 @@ pub(crate) fn breathe() -> Result {
     Ok(())
 }
 
+/// What one has to know of this machine to read its page tables.
+pub(crate) fn machine() -> ffi::mmlens_machine {
+    let mut machine = ffi::mmlens_machine::default();
+    // SAFETY: The function fills the struct.
+    unsafe { ffi::mmlens_read_machine(&raw mut machine) };
+    machine
+}
+
+fn shifts(machine: &ffi::mmlens_machine) -> [u8; LEVELS] {
+    let [pte, pmd, pud, p4d, pgd, ..] = machine.shift;
+    [pte, pmd, pud, p4d, pgd]
+}
+
 /// How this kernel lays out page tables, and the format of the entries.
 pub(crate) fn native() -> Result<(Geometry, Native)> {
-    let mut raw = ffi::mmlens_geometry::default();
-    // SAFETY: The function fills the struct.
-    unsafe { ffi::mmlens_read_geometry(&raw mut raw) };
+    let raw = machine();
+    let shift = shifts(&raw);
     let mut folded = [false; LEVELS];
     for (level, folded) in folded.iter_mut().enumerate() {
         *folded = raw.folded >> level & 1 != 0;
     }
-    let geometry = Geometry::new(raw.shift, folded).ok_or(ENODEV)?;
+    let geometry = Geometry::new(shift, folded).ok_or(ENODEV)?;
     let address = AddressBits {
         low: raw.address_low,
         high: raw.address_high,
@@ -68,7 +80,7 @@ pub(crate) fn native() -> Result<(Geometry, Native)> {
     Ok((geometry, native_format(address, &raw)))
 }
 
-fn soft_types(raw: &ffi::mmlens_geometry) -> SoftTypes {
+fn soft_types(raw: &ffi::mmlens_machine) -> SoftTypes {
     SoftTypes {
         kinds: raw.soft.map(SoftKind::from_number),
         pfn_bits: raw.soft_pfn_bits,
@@ -76,7 +88,7 @@ fn soft_types(raw: &ffi::mmlens_geometry) -> SoftTypes {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
+fn native_format(address: AddressBits, raw: &ffi::mmlens_machine) -> Native {
     Native {
         address,
         encryption: raw.encryption,
@@ -88,10 +100,10 @@ fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
 }
 
 #[cfg(target_arch = "aarch64")]
-fn native_format(address: AddressBits, raw: &ffi::mmlens_geometry) -> Native {
+fn native_format(address: AddressBits, raw: &ffi::mmlens_machine) -> Native {
     Native {
         address,
-        shift: raw.shift,
+        shift: shifts(raw),
         mair: Attributes(raw.attributes),
         soft: soft_types(raw),
     }

@@ -47,6 +47,7 @@ const UXN: u64 = 1 << 54;
 const DIRTY: u64 = 1 << 55;
 const SPECIAL: u64 = 1 << 56;
 const UFFD: u64 = 1 << 58;
+const SWP_UFFD: u64 = 1 << 3;
 
 pub(super) const PXN_TABLE: u64 = 1 << 59;
 const UXN_TABLE: u64 = 1 << 60;
@@ -207,6 +208,10 @@ impl Format for Aarch64 {
 
     fn is_uffd(&self, raw: Raw) -> bool {
         raw.0 & UFFD != 0
+    }
+
+    fn is_swp_uffd(&self, raw: Raw) -> bool {
+        raw.0 & SWP_UFFD != 0
     }
 
     fn is_special(&self, raw: Raw) -> bool {

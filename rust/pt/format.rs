@@ -62,6 +62,24 @@ pub trait Format: Copy {
     /// Whether a leaf was written through (`pte_dirty()`).
     fn is_dirty(&self, raw: Raw) -> bool;
 
+    /// Whether a leaf was written since the soft-dirty bits were cleared (`pte_soft_dirty()`).
+    fn is_soft_dirty(&self, _raw: Raw) -> bool {
+        false
+    }
+
+    /// Whether a leaf is of a user's shadow stack.
+    fn is_shadow_stack(&self, _raw: Raw) -> bool {
+        false
+    }
+
+    /// Whether a non-present entry is under the protection of a userfaultfd (`pte_swp_uffd_wp()`).
+    fn is_swp_uffd(&self, raw: Raw) -> bool;
+
+    /// The same of soft-dirty (`pte_swp_soft_dirty()`).
+    fn is_swp_soft_dirty(&self, _raw: Raw) -> bool {
+        false
+    }
+
     /// Whether a leaf is part of a contiguous range, for which the hardware may need one entry
     /// only.
     fn is_contiguous(&self, _raw: Raw) -> bool {
@@ -81,11 +99,6 @@ pub trait Format: Copy {
     /// The bit that says that the memory is encrypted, 0 if there is none.
     fn encryption(&self) -> u64 {
         0
-    }
-
-    /// A word for what no single bit says.
-    fn meaning(&self, _raw: Raw, _entry: &Entry) -> Option<&'static str> {
-        None
     }
 
     /// The bits of `raw`, which is `entry`, that are flags: all but the address of a leaf or table and
@@ -117,9 +130,9 @@ pub trait Format: Copy {
         if raw.0 & encryption != 0 {
             out.write_str(" encrypted")?;
         }
-        match self.meaning(raw, entry) {
-            Some(word) => write!(out, " {word}"),
-            None => Ok(()),
+        if matches!(entry, Entry::Leaf { .. }) && self.is_shadow_stack(raw) {
+            out.write_str(" shadow-stack")?;
         }
+        Ok(())
     }
 }

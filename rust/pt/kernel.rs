@@ -80,6 +80,10 @@ impl<F: KernelFormat> Format for Kernel<F> {
         false
     }
 
+    fn is_swp_uffd(&self, _raw: Raw) -> bool {
+        false
+    }
+
     fn is_accessed(&self, raw: Raw) -> bool {
         self.0.is_accessed(raw)
     }

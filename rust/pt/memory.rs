@@ -8,19 +8,61 @@
 
 use core::fmt;
 
-/// A memory type, as the register spells it.
+/// A memory type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryType {
-    /// One that has a name.
-    Named(&'static str),
-    /// One that has none here: the byte.
+    /// Write-back.
+    Wb,
+    /// Write-through.
+    Wt,
+    /// x86_64: write-combining.
+    Wc,
+    /// x86_64: write-protected.
+    Wp,
+    /// x86_64: not cacheable.
+    Uc,
+    /// x86_64: not cacheable, unless an MTRR says write-combining.
+    UcMinus,
+    /// arm64: normal memory, not cacheable.
+    Nc,
+    /// arm64: write-back, with allocation tags.
+    Tagged,
+    /// arm64: device memory; no gathering, no reordering, no early acknowledgement.
+    NGnRnE,
+    /// arm64: device memory; no gathering, no reordering.
+    NGnRE,
+    /// arm64: device memory; no gathering.
+    NGre,
+    /// arm64: device memory.
+    Gre,
+    /// One that has no name here: the byte in the register.
     Number(u8),
+}
+
+impl MemoryType {
+    /// As the register's manual spells it; `None` if it has no name.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Wb => "WB",
+            Self::Wt => "WT",
+            Self::Wc => "WC",
+            Self::Wp => "WP",
+            Self::Uc => "UC",
+            Self::UcMinus => "UC-",
+            Self::Nc => "NC",
+            Self::Tagged => "Tagged",
+            Self::NGnRnE => "nGnRnE",
+            Self::NGnRE => "nGnRE",
+            Self::NGre => "nGRE",
+            Self::Gre => "GRE",
+            Self::Number(_) => return None,
+        })
+    }
 }
 
 impl fmt::Display for MemoryType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            MemoryType::Named(name) => f.pad(name),
             MemoryType::Number(n) => {
                 let digit = |n: u8| char::from_digit(u32::from(n & 0xf), 16).unwrap_or('?');
                 let mut text = *b"0x00";
@@ -28,6 +70,7 @@ impl fmt::Display for MemoryType {
                 (*high, *low) = (digit(n >> 4) as u8, digit(n) as u8);
                 f.pad(core::str::from_utf8(&text).unwrap_or("?"))
             }
+            named => f.pad(named.name().unwrap_or("?")),
         }
     }
 }
@@ -45,29 +88,29 @@ impl Attributes {
 
 /// What a byte of the PAT MSR means.
 pub const fn pat_type(byte: u8) -> MemoryType {
-    MemoryType::Named(match byte {
-        0 => "UC",
-        1 => "WC",
-        4 => "WT",
-        5 => "WP",
-        6 => "WB",
-        7 => "UC-",
-        other => return MemoryType::Number(other),
-    })
+    match byte {
+        0 => MemoryType::Uc,
+        1 => MemoryType::Wc,
+        4 => MemoryType::Wt,
+        5 => MemoryType::Wp,
+        6 => MemoryType::Wb,
+        7 => MemoryType::UcMinus,
+        other => MemoryType::Number(other),
+    }
 }
 
 /// What a byte of MAIR_EL1 means: the names of the Arm ARM for device memory; normal memory as WB
 /// (write-back, inner and outer), WT, NC (not cacheable) or Tagged (WB with allocation tags).
 pub const fn mair_type(byte: u8) -> MemoryType {
-    MemoryType::Named(match byte {
-        0x00 => "nGnRnE",
-        0x04 => "nGnRE",
-        0x08 => "nGRE",
-        0x0c => "GRE",
-        0x44 => "NC",
-        0xbb => "WT",
-        0xf0 => "Tagged",
-        0xff => "WB",
-        other => return MemoryType::Number(other),
-    })
+    match byte {
+        0x00 => MemoryType::NGnRnE,
+        0x04 => MemoryType::NGnRE,
+        0x08 => MemoryType::NGre,
+        0x0c => MemoryType::Gre,
+        0x44 => MemoryType::Nc,
+        0xbb => MemoryType::Wt,
+        0xf0 => MemoryType::Tagged,
+        0xff => MemoryType::Wb,
+        other => MemoryType::Number(other),
+    }
 }

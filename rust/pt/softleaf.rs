@@ -151,11 +151,8 @@ const DIRTY: u64 = 1 << 1;
 
 /// The bits of a marker (`PTE_MARKER_*`, `include/linux/swapops.h`): write protection by
 /// userfaultfd of a page that is not there, an address whose access is to fail, a guard region.
-const MARKERS: [(u64, &str); 3] = [
-    (1 << 0, "uffd-wp"),
-    (POISONED, "poisoned"),
-    (GUARD, "guard"),
-];
+const MARKERS: [(u64, &str); 3] = [(UFFD, "uffd-wp"), (POISONED, "poisoned"), (GUARD, "guard")];
+const UFFD: u64 = 1 << 0;
 const POISONED: u64 = 1 << 1;
 const GUARD: u64 = 1 << 2;
 const MIGRATION: [(u64, &str); 2] = [(YOUNG, "young"), (DIRTY, "dirty")];
@@ -174,6 +171,11 @@ impl SoftLeaf {
     /// Whether it is a marker that makes accesses fail.
     pub const fn is_poisoned(&self) -> bool {
         matches!(self.kind, SoftKind::Marker) && self.flags & POISONED != 0
+    }
+
+    /// Whether it is the marker of a userfaultfd, for a page that is not there.
+    pub const fn is_uffd_marker(&self) -> bool {
+        matches!(self.kind, SoftKind::Marker) && self.flags & UFFD != 0
     }
 
     /// Whether `other` says the same, but for the place.

@@ -42,6 +42,9 @@ const PAT_LARGE: u64 = 1 << 12;
 const PROTNONE: u64 = 1 << 8;
 const SPECIAL: u64 = 1 << 9;
 const UFFD: u64 = 1 << 10;
+const SOFT_DIRTY: u64 = 1 << 11;
+const SWP_SOFT_DIRTY: u64 = 1 << 1;
+const SWP_UFFD: u64 = 1 << 2;
 pub(super) const NX: u64 = 1 << 63;
 /// Where the dirty bit is kept of what is not writable, which with it would be a shadow stack.
 const SAVED_DIRTY: u64 = 1 << 58;
@@ -232,9 +235,19 @@ impl Format for X86_64 {
         self.encryption
     }
 
-    fn meaning(&self, raw: Raw, entry: &Entry) -> Option<&'static str> {
-        let is_leaf = matches!(entry, Entry::Leaf { .. });
-        let shadow_stack = raw.0 & (PRESENT | USER | RW | DIRTY) == PRESENT | USER | DIRTY;
-        (is_leaf && shadow_stack && self.has_shadow_stack).then_some("shadow-stack")
+    fn is_soft_dirty(&self, raw: Raw) -> bool {
+        raw.0 & SOFT_DIRTY != 0
+    }
+
+    fn is_shadow_stack(&self, raw: Raw) -> bool {
+        self.has_shadow_stack && raw.0 & (PRESENT | USER | RW | DIRTY) == PRESENT | USER | DIRTY
+    }
+
+    fn is_swp_uffd(&self, raw: Raw) -> bool {
+        raw.0 & SWP_UFFD != 0
+    }
+
+    fn is_swp_soft_dirty(&self, raw: Raw) -> bool {
+        raw.0 & SWP_SOFT_DIRTY != 0
     }
 }
