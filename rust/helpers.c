@@ -321,6 +321,19 @@ unsigned long mmlens_task_rlimit_stack(const struct task_struct *task)
 	return task_rlimit(task, RLIMIT_STACK);
 }
 
+__u64 mmlens_task_tgid_ino(struct task_struct *task)
+{
+	struct pid *pid;
+	__u64 ino;
+
+	/* A process that was reaped has none any more. */
+	rcu_read_lock();
+	pid = task_tgid(task);
+	ino = pid ? pid->ino : 0;
+	rcu_read_unlock();
+	return ino;
+}
+
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm)
 {
 #ifdef CONFIG_MITIGATION_PAGE_TABLE_ISOLATION

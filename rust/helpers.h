@@ -94,6 +94,7 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file);
 unsigned long mmlens_stack_top(const struct mm_struct *mm);
 int mmlens_task_ppid_nr(const struct task_struct *task);
 unsigned long mmlens_task_rlimit_stack(const struct task_struct *task);
+__u64 mmlens_task_tgid_ino(struct task_struct *task);
 const __u64 *mmlens_user_pgd(const struct mm_struct *mm);
 __u64 mmlens_virt_to_phys(const void *address);
 unsigned long mmlens_vma_flags(const struct vm_area_struct *vma);

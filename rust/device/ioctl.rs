@@ -24,6 +24,7 @@ use crate::{
         mmlens_event,
         mmlens_events,
         mmlens_info,
+        mmlens_machine,
         mmlens_revoke,
         mmlens_setup,
         mmlens_stats,
@@ -38,6 +39,7 @@ use crate::{
         MMLENS_SETUP_NOSPLIT,
         MMLENS_SETUP_TRACK, //
     },
+    mm::tables,
     params,
     setup::{
         self,
@@ -72,6 +74,7 @@ const NR_EVENTS: u32 = 0x03;
 const NR_DIRTY: u32 = 0x04;
 const NR_REVOKE: u32 = 0x05;
 const NR_RESTORE: u32 = 0x06;
+const NR_MACHINE: u32 = 0x0c;
 
 /// Pages that are harvested at a time: what fills a buffer for the bitmap.
 const CHUNK: usize = 1 << 15;
@@ -96,6 +99,7 @@ pub(super) fn dispatch(buffer: &Buffer, cmd: u32, arg: usize) -> Result<isize> {
         NR_DIRTY => dirty(buffer, Request::from_user(arg, size)?)?,
         NR_REVOKE => revoke(buffer, Request::from_user(arg, size)?)?,
         NR_RESTORE => restore(buffer, Request::from_user(arg, size)?)?,
+        NR_MACHINE => machine(Request::from_user(arg, size)?)?,
         _ => return Err(ENOTTY),
     }
     Ok(0)
@@ -332,4 +336,15 @@ fn restore(buffer: &Buffer, request: Request<mmlens_revoke>) -> Result {
         return Err(EINVAL);
     }
     buffer.restore()
+}
+
+/// Errors: `EINVAL` for a reserved member that is not zero.
+fn machine(request: Request<mmlens_machine>) -> Result {
+    if request.value().reserved != [0; 3] {
+        return Err(EINVAL);
+    }
+    request.answer(|size| mmlens_machine {
+        size,
+        ..tables::machine()
+    })
 }

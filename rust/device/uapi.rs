@@ -9,6 +9,7 @@ use crate::ffi::uapi::{
     mmlens_dirty,
     mmlens_events,
     mmlens_info,
+    mmlens_machine,
     mmlens_revoke,
     mmlens_setup,
     mmlens_stats, //
@@ -43,6 +44,7 @@ versioned! {
     mmlens_dirty: 48,
     mmlens_events: 32,
     mmlens_info: 40,
+    mmlens_machine: 88,
     mmlens_revoke: 8,
     mmlens_setup: 48,
     mmlens_stats: 344,

@@ -95,8 +95,8 @@ impl Drop for Pid {
 /// What a task has for an address space.
 pub(crate) enum AddressSpace {
     /// A user process. `mm_count` is held, not `mm_users`: the memory may go away while we hold
-    /// this.
-    User(ARef<Mm>),
+    /// this. With the number of this address space, see [`number`].
+    User(ARef<Mm>, u64),
     /// A kernel thread: none, it runs on whatever was there before.
     KernelThread,
 }
@@ -118,6 +118,7 @@ pub(crate) fn address_space(task: &Task) -> Result<AddressSpace> {
     to_result(unsafe { bindings::down_read_killable(lock) })?;
     // SAFETY: `task` is valid.
     let mm = unsafe { bindings::get_task_mm(task) };
+    let number = number(task);
     // SAFETY: Taken above.
     unsafe { bindings::up_read(lock) };
 
@@ -125,7 +126,21 @@ pub(crate) fn address_space(task: &Task) -> Result<AddressSpace> {
     // SAFETY: `get_task_mm` took a reference of this kind, which goes to the result.
     // CAST: `MmWithUser` is transparent over `mm_struct`.
     let mm: ARef<MmWithUser> = unsafe { ARef::from_raw(mm.cast()) };
-    Ok(AddressSpace::User(ARef::<Mm>::from(&**mm)))
+    Ok(AddressSpace::User(ARef::<Mm>::from(&**mm), number))
+}
+
+/// A number for what `task`, a user process, has between two execs: no other process has it or had
+/// it, and it is not 0.
+///
+/// It is made of the number that pidfds of the process have, which is never used again (`pid->ino`),
+/// turned by more bits than a count of execs gets to, and that count. To be called with
+/// `exec_update_lock` held, so that it belongs to the memory.
+fn number(task: *mut bindings::task_struct) -> u64 {
+    // SAFETY: `task` is valid.
+    let ino = unsafe { ffi::mmlens_task_tgid_ino(task) };
+    // SAFETY: `task` is valid; the threads of a process all have the same.
+    let execs = unsafe { (&raw const (*task).self_exec_id).read_volatile() };
+    (ino.rotate_left(24) ^ execs).max(1)
 }
 
 /// What a task has for memory, at a glance.
