@@ -1,2 +1,26 @@
-//! x
-fn main() {}
+// SPDX-License-Identifier: GPL-2.0
+
+//! `mmlens`: address spaces on the command line.
+//!
+//! Documentation/command.rst says what each command prints and how it ends.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod output;
+mod parse;
+mod space;
+mod target;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = cli::parse().and_then(|cli| cli.run());
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(error) => error.report(),
+    }
+}

@@ -25,7 +25,10 @@ fn what_it_says() {
     let (write, exec) = (word(Facts::WRITE), word(Facts::EXEC));
     assert_eq!(read(""), Expr::All);
     assert_eq!(read(" write "), write);
-    assert_eq!(read("write & exec"), Expr::And(vec![write.clone(), exec.clone()]));
+    assert_eq!(
+        read("write & exec"),
+        Expr::And(vec![write.clone(), exec.clone()])
+    );
     assert_eq!(read("write&&exec"), read("write and exec"));
     assert_eq!(read("write|exec"), read("write or exec"));
     assert_eq!(read("!write"), read("not write"));
@@ -49,7 +52,10 @@ fn what_it_says() {
         ])
     );
     assert_eq!(read("size >= 2M"), Expr::Size(Compare::AtLeast, 2 << 20));
-    assert_eq!(read("level!=pmd"), Expr::Level(Compare::NotEqual, Level::Pmd));
+    assert_eq!(
+        read("level!=pmd"),
+        Expr::Level(Compare::NotEqual, Level::Pmd)
+    );
     assert_eq!(read("vma:write"), Expr::Vma(1));
     assert_eq!(read("vma:VM_WRITE"), Expr::Vma(1));
     assert_eq!(read("vma:62"), Expr::Vma(62));
@@ -62,24 +68,69 @@ fn what_it_says() {
 #[test]
 fn what_is_wrong_and_where() {
     for (text, expected) in [
-        ("prsent", "filter, column 1: there is no word `prsent`: did you mean `present`?"),
-        ("write & wrtie", "filter, column 9: there is no word `wrtie`: did you mean `write`?"),
-        ("xyzzyq", "filter, column 1: there is no word `xyzzyq`: see `mmlens filter --list`"),
-        ("sealed", "filter, column 1: there is no word `sealed`: did you mean `vma:SEALED`?"),
-        ("vma:wirte", "filter, column 5: there is no flag `wirte`: did you mean `WRITE`?"),
-        ("write exec", "filter, column 7: expected `&`, `|` or the end, not `exec`"),
+        (
+            "prsent",
+            "filter, column 1: there is no word `prsent`: did you mean `present`?",
+        ),
+        (
+            "write & wrtie",
+            "filter, column 9: there is no word `wrtie`: did you mean `write`?",
+        ),
+        (
+            "xyzzyq",
+            "filter, column 1: there is no word `xyzzyq`: see `mmlens filter --list`",
+        ),
+        (
+            "sealed",
+            "filter, column 1: there is no word `sealed`: did you mean `vma:SEALED`?",
+        ),
+        (
+            "vma:wirte",
+            "filter, column 5: there is no flag `wirte`: did you mean `WRITE`?",
+        ),
+        (
+            "write exec",
+            "filter, column 7: expected `&`, `|` or the end, not `exec`",
+        ),
         ("(write", "filter, column 1: this `(` is not closed"),
-        ("(write exec)", "filter, column 8: expected `&`, `|` or `)`, not `exec)`"),
+        (
+            "(write exec)",
+            "filter, column 8: expected `&`, `|` or `)`, not `exec)`",
+        ),
         ("write)", "filter, column 6: this `)` closes nothing"),
         ("write &", "filter, column 8: expected a word, not the end"),
-        ("level == pmt", "filter, column 10: expected pte, pmd, pud, p4d or pgd, not `pmt`"),
-        ("size 2M", "filter, column 6: expected == != < <= > or >=, not `2M`"),
-        ("size > 2X", "filter, column 8: expected a number such as 0x1000 or 2M, not `2X`"),
-        ("size > 99999999999P", "filter, column 8: expected a number such as 0x1000 or 2M, not `99999999999P`"),
-        ("raw & 1 == 3", "filter, column 12: 0x3 has bits that are not in 0x1: it would never be equal"),
-        ("raw & 1 < 1", "filter, column 9: bits can be compared with == and != only"),
-        ("phys in 2..1", "filter, column 9: there is nothing from 0x2 to 0x1"),
-        ("phys 1..2", "filter, column 6: expected `in A..B`, not `1..2`"),
+        (
+            "level == pmt",
+            "filter, column 10: expected pte, pmd, pud, p4d or pgd, not `pmt`",
+        ),
+        (
+            "size 2M",
+            "filter, column 6: expected == != < <= > or >=, not `2M`",
+        ),
+        (
+            "size > 2X",
+            "filter, column 8: expected a number such as 0x1000 or 2M, not `2X`",
+        ),
+        (
+            "size > 99999999999P",
+            "filter, column 8: expected a number such as 0x1000 or 2M, not `99999999999P`",
+        ),
+        (
+            "raw & 1 == 3",
+            "filter, column 12: 0x3 has bits that are not in 0x1: it would never be equal",
+        ),
+        (
+            "raw & 1 < 1",
+            "filter, column 9: bits can be compared with == and != only",
+        ),
+        (
+            "phys in 2..1",
+            "filter, column 9: there is nothing from 0x2 to 0x1",
+        ),
+        (
+            "phys 1..2",
+            "filter, column 6: expected `in A..B`, not `1..2`",
+        ),
         ("é", "filter, column 1: expected a word, not `é`"),
         ("write & é", "filter, column 9: expected a word, not `é`"),
         ("vma", "filter, column 4: expected `:`, not the end"),
@@ -87,8 +138,14 @@ fn what_is_wrong_and_where() {
         assert_eq!(problem(text), expected, "{text}");
     }
     let deep = "(".repeat(100_000);
-    assert_eq!(problem(&deep), "filter, column 65: nested more than 64 deep");
-    assert_eq!(problem(&"!".repeat(100_000)), "filter, column 65: nested more than 64 deep");
+    assert_eq!(
+        problem(&deep),
+        "filter, column 65: nested more than 64 deep"
+    );
+    assert_eq!(
+        problem(&"!".repeat(100_000)),
+        "filter, column 65: nested more than 64 deep"
+    );
 }
 
 /// Each word is explained.
@@ -124,10 +181,22 @@ fn the_kernel_is_asked_for_what_it_can_tell() {
     let none = Facts(0);
     let write_exec = Facts::WRITE.with(Facts::EXEC);
     assert_eq!(filter("write & exec"), of(write_exec, none, none));
-    assert_eq!(filter("pmd | pud"), of(none, Facts::PMD.with(Facts::PUD), none));
-    assert_eq!(filter("!(hole | table)"), of(none, none, Facts::HOLE.with(Facts::TABLE)));
-    assert_eq!(filter("huge & write"), of(Facts::PRESENT.with(Facts::WRITE), none, Facts::PTE));
-    assert_eq!(filter("level >= pmd & level < pgd & dirty").required, Facts::DIRTY);
+    assert_eq!(
+        filter("pmd | pud"),
+        of(none, Facts::PMD.with(Facts::PUD), none)
+    );
+    assert_eq!(
+        filter("!(hole | table)"),
+        of(none, none, Facts::HOLE.with(Facts::TABLE))
+    );
+    assert_eq!(
+        filter("huge & write"),
+        of(Facts::PRESENT.with(Facts::WRITE), none, Facts::PTE)
+    );
+    assert_eq!(
+        filter("level >= pmd & level < pgd & dirty").required,
+        Facts::DIRTY
+    );
     assert_eq!(filter("swap & guard | swap & dirty").required, Facts::SWAP);
     assert_eq!(filter("in-order & write"), of(Facts::WRITE, none, none));
     assert_eq!(filter("raw & 1 != 1").raw_mask, 1);
@@ -135,7 +204,13 @@ fn the_kernel_is_asked_for_what_it_can_tell() {
     assert_eq!(filter("raw & 3 == 1 & size > 4K"), Filter::ALL);
     let vma = asked("vma:WRITE & !vma:SHARED");
     assert_eq!((vma.vma_required, vma.vma_excluded), (2, 8));
-    for nothing in ["write & !write", "!all", "raw & 1 == 1 & raw & 1 == 0", "vma:READ & !vma:READ", "level > pgd"] {
+    for nothing in [
+        "write & !write",
+        "!all",
+        "raw & 1 == 1 & raw & 1 == 0",
+        "vma:READ & !vma:READ",
+        "level > pgd",
+    ] {
         assert_eq!(Asked::of(&read(nothing)), None, "{nothing}");
     }
     assert!(asked("write & page-anon").filter.wants_pages());
@@ -187,17 +262,28 @@ fn expr() -> impl Strategy<Value = Expr> {
 /// An entry as there are some: one level, one kind, and some facts.
 fn look() -> impl Strategy<Value = Look> {
     let words = prop::sample::subsequence(Facts::WORDS[10..].to_vec(), 0..12);
-    (0u8..5, 5u8..10, words, 0u64..8, prop::option::of(0u64..12), (1u64..4, 1u64..4, 0u64..16))
-        .prop_map(|(level, kind, words, raw, page, (bytes, run, vma_flags))| Look {
-            facts: words
-                .into_iter()
-                .fold(Facts(1 << level | 1 << kind), |facts, (fact, _)| facts.with(fact)),
-            raw,
-            address: page.map(|page| page << 12),
-            bytes: bytes << 12,
-            run: run << 12,
-            vma_flags,
-        })
+    (
+        0u8..5,
+        5u8..10,
+        words,
+        0u64..8,
+        prop::option::of(0u64..12),
+        (1u64..4, 1u64..4, 0u64..16),
+    )
+        .prop_map(
+            |(level, kind, words, raw, page, (bytes, run, vma_flags))| Look {
+                facts: words
+                    .into_iter()
+                    .fold(Facts(1 << level | 1 << kind), |facts, (fact, _)| {
+                        facts.with(fact)
+                    }),
+                raw,
+                address: page.map(|page| page << 12),
+                bytes: bytes << 12,
+                run: run << 12,
+                vma_flags,
+            },
+        )
 }
 
 /// What the kernel does with what it is asked for.
