@@ -15,7 +15,7 @@ kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)$(
 udev_rule := /etc/udev/rules.d/99-mmlens.rules
 
 .PHONY: modules samples load unload install uninstall clean rust-analyzer
-.PHONY: demo shell test test-full lint clean-cache help
+.PHONY: demo shell bench test test-full lint clean-cache help
 
 modules:
 	$(kbuild) modules
@@ -60,6 +60,10 @@ demo:
 shell:
 	@scripts/vm --arch $(ARCH)
 
+# BENCH_QUICK=1: under two minutes; OUTPUT=folder: where the CSV and the plots go.
+bench:
+	@scripts/bench --arch $(ARCH) $(if $(BENCH_QUICK),--quick) $(if $(OUTPUT),--output '$(OUTPUT)')
+
 test:
 	@scripts/test
 
@@ -88,6 +92,7 @@ help:
 	@echo 'In an emulated machine with a stock Debian kernel (as root, needs nothing else):'
 	@echo '  make demo           see it work;            ARCH=arm64: on arm64'
 	@echo '  make shell          try it by hand;         ARCH=arm64: on arm64'
+	@echo '  make bench          measure it against its peers; BENCH_QUICK=1: in two minutes'
 	@echo '  make test           all tests, on all kernels'
 	@echo '  make test-full      the same on more kernels and machines; takes an hour'
 	@echo '  make lint           style and the rules of the design'

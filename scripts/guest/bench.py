@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the benchmark in a guest, and its report here."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from guest import kernel
+from guest.cache import CACHE, CHECKOUT, Failure, lock, run, say
+
+TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
+# The largest target has 1 GiB, and so has the file that it is compared with.
+MEMORY = "3G"
+SECONDS = 1800
+
+
+def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What is not known here is for the program in the guest."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measures mmlens against its peers. Other options are those of the program"
+        " in the guest: --only CONTEST,... --contestants NAME,... --layout NAME,... --size 64K,1G,... --rounds N"
+        " --quick --smoke",
+    )  # fmt: skip
+    parser.add_argument("--arch", choices=tuple(TARGET), default="x86_64")
+    parser.add_argument("--kernel", default="newest")
+    parser.add_argument("--icount", action="store_true", help="count instructions instead of time")
+    parser.add_argument("--output", default="", help="a folder for the CSV and the plots; default: in the cache")
+    parser.add_argument("--report", action="store_true", help="only the report, of the CSV that is in the folder")
+    return parser.parse_known_args(words)
+
+
+def program(arch: str, name: str, *options: str) -> Path:
+    """A program of tools/bench, linked statically, so that it runs in any guest."""
+    home = CACHE / "cargo"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(
+        '[source.crates-io]\nreplace-with = "debian"\n'
+        '[source.debian]\ndirectory = "/usr/share/cargo/registry"\n[net]\noffline = true\n'
+    )
+    target = CACHE / "cargo-target"
+    words = [f"CARGO_HOME={home}", f"CARGO_TARGET_DIR={target}", "RUSTFLAGS=-C target-feature=+crt-static",
+             f"CARGO_TARGET_{TARGET[arch].upper().replace('-', '_')}_LINKER={LINKER[arch]}"]  # fmt: skip
+    with lock("cargo-bench"):
+        run(f"building {name}", "env", *words, "cargo", "build", "--quiet", "--offline", "--release",
+            "--target", TARGET[arch], "--package", "mmlens-bench", "--bin", name, *options,
+            cwd=CHECKOUT / "tools")  # fmt: skip
+    return target / TARGET[arch] / "release" / name
+
+
+def measure(options: argparse.Namespace, more: list[str], csv: Path) -> int:
+    """One boot. What the guest prints goes into the file."""
+    bench = program(options.arch, "bench", "--no-default-features")
+    command = [str(CHECKOUT / "scripts/vm"), "--arch", options.arch, "--kernel", options.kernel,
+               "--memory", MEMORY, "--timeout", str(SECONDS), "--copy", f"{bench}:/bench"]  # fmt: skip
+    if options.icount:
+        # More than one processor makes the clock go on while nothing is executed.
+        command += ["--icount", "--cpus", "1"]
+        more = [*more, "--icount"]
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    with csv.open("wb") as out:
+        out.write(f"# accelerator: {'tcg, icount' if options.icount else 'see kernel'}\n".encode())
+        out.flush()
+        return subprocess.run([*command, "--", "/bench", *more], check=False, stdout=out).returncode
+
+
+def folder(options: argparse.Namespace) -> Path:
+    """Where the results go: a folder of the caller's, or one for the last run of an architecture."""
+    if options.output:
+        return Path(os.path.join(os.environ.get("MMLENS_CWD", os.getcwd()), options.output))
+    return CACHE / "bench" / options.arch
+
+
+def main() -> int:
+    """Runs scripts/bench and returns its exit code."""
+    options, more = parse(sys.argv[1:])
+    try:
+        results = folder(options)
+        csv = results / ("instructions.csv" if options.icount else "time.csv")
+        if not options.report:
+            kernel.find(options.arch, options.kernel)
+            start = time.monotonic()
+            code = measure(options, more, csv)
+            say(f"measured in {time.monotonic() - start:.0f} s: {csv}")
+            if code:
+                return code
+        report = program("x86_64", "bench-report")
+        return subprocess.run([str(report), str(csv), "--plots", str(results)], check=False).returncode
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Medians, spreads, ratios and lines.
+
+use crate::data::Entrant;
+
+const RESAMPLES: usize = 2000;
+
+/// A value between those at whose place `q` falls.
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let place = q * last as f64;
+    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * (place - low as f64)
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The distance of the quartiles, as a part of the median.
+pub fn spread(values: &[f64]) -> f64 {
+    (quantile(values, 0.75) - quantile(values, 0.25)) / median(values)
+}
+
+/// A ratio, and between what it lies with 95 % confidence.
+#[derive(Clone, Copy)]
+pub struct Ratio {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// How many times as much `a` takes as `b`: the median of the ratios round by round, because what
+/// disturbs a round disturbs both; its confidence by drawing rounds again and again (bootstrap).
+pub fn ratio(a: &Entrant, b: &Entrant) -> Ratio {
+    let ratios: Vec<f64> = a
+        .samples
+        .iter()
+        .filter_map(|sample| {
+            let other = b.samples.iter().find(|other| other.round == sample.round)?;
+            Some(sample.ns / a.units / (other.ns / b.units))
+        })
+        .collect();
+    // Any will do, as long as it is the same each time.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut draw = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound.max(1) as u64) as usize
+    };
+    let medians: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let drawn: Vec<f64> = ratios.iter().map(|_| ratios[draw(ratios.len())]).collect();
+            median(&drawn)
+        })
+        .collect();
+    Ratio {
+        value: median(&ratios),
+        low: quantile(&medians, 0.025),
+        high: quantile(&medians, 0.975),
+    }
+}
