@@ -15,8 +15,8 @@ mod tests;
 mod words;
 
 pub use ask::Asked;
-pub use parse::{parse, Problem};
-pub use words::{listing, suggest, VMA_FLAGS};
+pub use parse::parse;
+pub use words::listing;
 
 use mmlens_core::pt::{facts::Facts, level::Level};
 use std::ops::Range;
