@@ -39,6 +39,16 @@ pub(crate) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as i32))
 }
 
+/// `ENODATA`: the same.
+pub(crate) fn enodata() -> Error {
+    Error::from_errno(-(bindings::ENODATA as i32))
+}
+
+/// `ESTALE`: the same.
+pub(crate) fn estale() -> Error {
+    Error::from_errno(-(bindings::ESTALE as i32))
+}
+
 /// Where a mapping of a file goes: `mm_get_unmapped_area()`, or `thp_get_unmapped_area()` if it
 /// should be where huge pages fit.
 ///

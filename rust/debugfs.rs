@@ -5,14 +5,17 @@
 //! `kernel::debugfs` sets no `file_operations.owner`, so a file that is open when the module goes
 //! away would be released through freed memory, and it has no hook for the checks of an `open`.
 //! This layer has both, for three kinds of files: [`Records`] to read, [`Control`] to write, and
-//! [`Transaction`] to write a request to and then read the reply from.
+//! [`Transaction`] to write a request to and then read the reply from. Two of them can also be had
+//! without a name, as a descriptor: [`Anonymous`].
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
+mod anonymous;
 mod control;
 mod records;
 mod transaction;
 
+pub(crate) use anonymous::Anonymous;
 pub(crate) use control::Control;
 pub(crate) use records::Records;
 pub(crate) use transaction::Transaction;
@@ -201,11 +204,12 @@ impl Gate {
     }
 }
 
-/// Whether this task may look at other processes' memory layout, and at page frames.
+/// Whether this task may look at other processes' memory layout, and at page frames: the rule for
+/// opening any file of the lens, and for the ioctls that tell the same.
 ///
 /// Errors: `EAGAIN` while the module is being loaded; `EPERM` without `CAP_SYS_ADMIN` in the
 /// initial user namespace, or if the kernel is locked down against reading its memory.
-fn may_open() -> Result {
+pub(crate) fn may_look() -> Result {
     if !OPENED.load(Acquire) {
         return Err(EAGAIN);
     }

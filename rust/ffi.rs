@@ -21,6 +21,7 @@ mod generated {
         address_space,
         anon_vma,
         file,
+        file_operations,
         folio,
         fs_context,
         inode,
@@ -80,7 +81,20 @@ pub(crate) mod uapi {
         MMLENS_OUTCOMES,
         MMLENS_REVOKE_COWS,
         MMLENS_SETUP_NOSPLIT,
-        MMLENS_SETUP_TRACK, //
+        MMLENS_SETUP_TRACK,
+        MMLENS_TEXT_BUFFERS,
+        MMLENS_TEXT_ENTRIES,
+        MMLENS_TEXT_KERNEL_LAYOUT,
+        MMLENS_TEXT_KERNEL_OWN,
+        MMLENS_TEXT_KERNEL_PAGETABLE,
+        MMLENS_TEXT_KERNEL_REGISTERS,
+        MMLENS_TEXT_LAYOUT,
+        MMLENS_TEXT_MM,
+        MMLENS_TEXT_PAGETABLE,
+        MMLENS_TEXT_QUERY,
+        MMLENS_TEXT_SUMMARY,
+        MMLENS_TEXT_USER_PGD,
+        MMLENS_TEXT_VMAS, //
     };
 }
 

@@ -3,6 +3,7 @@
  * One-call wrappers of inline functions and macros, in alphabetical order.
  * No policy: what a wrapper needs is what the function it calls needs.
  */
+#include <linux/anon_inodes.h>
 #include <linux/bitmap.h>
 #include <linux/fs.h>
 #include <linux/interval_tree_generic.h>
@@ -36,6 +37,13 @@ static inline pgoff_t mmlens_start_pgoff(struct vm_area_struct *vma)
 
 INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long, shared.rb_subtree_last,
 		     mmlens_start_pgoff, vma_last_pgoff, static __maybe_unused, mmlens_i_mmap)
+
+struct file *mmlens_anon_inode_getfile(const char *name, const struct file_operations *fops,
+				       int flags)
+{
+	/* What opening a regular file that is not named sets: pread(), and f_pos under its lock. */
+	return anon_inode_getfile_fmode(name, fops, NULL, flags, FMODE_PREAD | FMODE_ATOMIC_POS);
+}
 
 bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma)
 {

@@ -17,6 +17,7 @@
 struct address_space;
 struct anon_vma;
 struct file;
+struct file_operations;
 struct folio;
 struct inode;
 struct mm_struct;
@@ -44,6 +45,8 @@ struct mmlens_policy {
 };
 
 /* helpers.c */
+struct file *mmlens_anon_inode_getfile(const char *name, const struct file_operations *fops,
+				       int flags);
 bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma);
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
 bool mmlens_arch_pkeys_enabled(void);

@@ -13,17 +13,22 @@ mod summary;
 mod system;
 mod tally;
 mod target;
+mod texts;
 mod user_pgd;
 mod vmas;
 mod window;
 
+pub(crate) use texts::open as open_text;
+
 use crate::{
     debugfs::{
+        may_look,
         Control,
         Dir,
         Files,
         Records, //
     },
+    global::global,
     mm::remote::{
         Pid,
         State,
@@ -34,6 +39,7 @@ use crate::{
 };
 use core::fmt::Write;
 use kernel::{
+    current,
     prelude::*,
     str::CString,
     sync::{
@@ -70,6 +76,7 @@ struct Lens {
     targets: Mutex<KVec<Files<Target>>>,
     _self: Files<Target>,
     _kernel: Files<Kernel>,
+    _buffers: Files<()>,
     dir: Arc<Dir>,
 }
 
@@ -79,39 +86,147 @@ impl Lens {
         let targets = self.targets.lock();
         targets.get(index).and_then(|t| t.data().pid()).cloned()
     }
+
+    /// Makes the folder of the process with number `nr` in the pid namespace of the caller.
+    ///
+    /// Errors: `ESRCH` if there is no such task, `EEXIST` if it is attached, `ENOSPC` if there are too
+    /// many.
+    fn attach(&self, nr: i32) -> Result {
+        let pid = Pid::find(nr).ok_or(ESRCH)?;
+        if pid.task().is_none() {
+            return Err(ESRCH);
+        }
+        let nr = pid.nr();
+        let name = CString::try_from_fmt(fmt!("{nr}"))?;
+
+        let mut targets = self.targets.lock();
+        while let Some(index) = position(&targets, |p| p.nr() == nr) {
+            if targets.get(index).and_then(|t| t.data().pid()) == Some(&pid) {
+                return Err(EEXIST);
+            }
+            // That process is dead, and its number has been given to this one.
+            let dead = targets.remove(index);
+            // Removing files waits for their readers: not with the lock.
+            drop(targets);
+            drop(dead);
+            targets = self.targets.lock();
+        }
+        if targets.len() >= MAX_TARGETS {
+            return Err(ENOSPC);
+        }
+        targets.reserve(1, GFP_KERNEL)?;
+        let target = folder(&name, &self.dir, Target::Pid(pid))?;
+        targets.push(target, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Removes the folder of the process with number `nr` in the pid namespace of the caller.
+    ///
+    /// Errors: `ENOENT` if it is not attached.
+    fn detach(&self, nr: i32) -> Result {
+        let mut targets = self.targets.lock();
+        // A pid keeps its numbers when the process is gone.
+        let index = position(&targets, |p| p.vnr() == nr).ok_or(ENOENT)?;
+        let target = targets.remove(index);
+        // As above.
+        drop(targets);
+        drop(target);
+        Ok(())
+    }
 }
 
-/// The top folder, as long as the module is loaded.
+/// What there is for the ioctls, which do without debugfs if they have to.
+struct Shared {
+    kernel: Arc<Kernel>,
+    lens: Option<Arc<Lens>>,
+}
+
+global! {
+    /// As long as there is an [`Inspector`].
+    shared: Option<Shared> = None;
+}
+
+/// The lens, as long as the module is loaded.
 pub(crate) struct Inspector {
-    /// Also owns the `Lens`, which goes after its files.
-    _files: Files<Lens>,
+    /// The top folder. Also owns the `Lens`, which goes after its files.
+    _files: Option<Files<Lens>>,
 }
 
 impl Inspector {
-    /// Makes the folder.
+    /// Makes the folder, unless debugfs is switched off.
     ///
-    /// Errors: `EPERM` if debugfs is switched off; `EEXIST`, `ENOMEM`.
+    /// Errors: `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
-        let dir = Dir::new(c"mmlens", None)?;
-        let this = folder(c"self", &dir, Target::Current)?;
-        let kernel = system::folder(&dir)?;
-        let top = dir.clone();
-        let lens = Arc::pin_init(
-            pin_init!(Lens {
-                targets <- new_mutex!(KVec::new(), "mmlens_targets"),
-                _self: this,
-                _kernel: kernel,
-                dir: top,
-            }),
-            GFP_KERNEL,
-        )?;
-        let files = Files::new(dir, lens)
-            .control::<Attach>(c"attach")?
-            .control::<Detach>(c"detach")?
-            .records::<Targets>(c"targets")?
-            .records::<buffers::Buffers>(c"buffers")?;
+        let kernel = Arc::new(Kernel::new()?, GFP_KERNEL)?;
+        let files = top_folder(&kernel)
+            .inspect_err(|error| pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n"))
+            .ok();
+        let lens = files.as_ref().map(|files| files.data().clone());
+        shared::init();
+        *shared::lock()? = Some(Shared { kernel, lens });
         Ok(Self { _files: files })
     }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        // Removing files waits for their readers: not with the lock.
+        drop(shared::lock().ok().and_then(|mut shared| shared.take()));
+    }
+}
+
+/// Errors: `EPERM` if debugfs is switched off; `EEXIST`, `ENOMEM`.
+fn top_folder(kernel: &Arc<Kernel>) -> Result<Files<Lens>> {
+    let dir = Dir::new(c"mmlens", None)?;
+    let this = folder(c"self", &dir, Target::Current)?;
+    let kernel = system::folder(&dir, kernel)?;
+    let buffers = Files::new(dir.clone(), Arc::new((), GFP_KERNEL)?)
+        .records::<buffers::Buffers>(c"buffers")?;
+    let top = dir.clone();
+    let lens = Arc::pin_init(
+        pin_init!(Lens {
+            targets <- new_mutex!(KVec::new(), "mmlens_targets"),
+            _self: this,
+            _kernel: kernel,
+            _buffers: buffers,
+            dir: top,
+        }),
+        GFP_KERNEL,
+    )?;
+    Files::new(dir, lens)
+        .control::<Attach>(c"attach")?
+        .control::<Detach>(c"detach")?
+        .records::<Targets>(c"targets")
+}
+
+/// The folders, and the number of `pid`, or with 0 of the caller, in the pid namespace of the caller.
+///
+/// Errors: `EINVAL` for a negative number; `ENODEV` without debugfs; those of [`may_look`].
+fn folders(pid: i32) -> Result<(Arc<Lens>, i32)> {
+    may_look()?;
+    let nr = match pid {
+        0 => current!().tgid_nr_ns(None),
+        1.. => pid,
+        _ => return Err(EINVAL),
+    };
+    let lens = shared::lock()?.as_ref().and_then(|s| s.lens.clone());
+    Ok((lens.ok_or(ENODEV)?, nr))
+}
+
+/// Makes the folder of a process in debugfs, as writing to `attach` does.
+///
+/// Errors: those of [`folders`] and of [`Lens::attach`].
+pub(crate) fn attach(pid: i32) -> Result {
+    let (lens, nr) = folders(pid)?;
+    lens.attach(nr)
+}
+
+/// Removes it, as writing to `detach` does.
+///
+/// Errors: those of [`folders`] and of [`Lens::detach`].
+pub(crate) fn detach(pid: i32) -> Result {
+    let (lens, nr) = folders(pid)?;
+    lens.detach(nr)
 }
 
 /// Reads a pid: a positive decimal number.
@@ -132,63 +247,25 @@ fn position(targets: &[Files<Target>], is_it: impl Fn(&Pid) -> bool) -> Option<u
         .position(|t| t.data().pid().is_some_and(&is_it))
 }
 
-/// `attach`: makes the folder of a process.
-///
-/// Errors: `EINVAL` if it is no pid, `ESRCH` if there is no such task, `EEXIST` if it is attached,
-/// `ENOSPC` if there are too many.
+/// `attach`. Errors: `EINVAL` if it is no pid; those of [`Lens::attach`].
 struct Attach;
 
 impl Control for Attach {
     type Data = Lens;
 
     fn write(lens: &Lens, command: &str) -> Result {
-        let pid = Pid::find(parse_pid(command)?).ok_or(ESRCH)?;
-        if pid.task().is_none() {
-            return Err(ESRCH);
-        }
-        let nr = pid.nr();
-        let name = CString::try_from_fmt(fmt!("{nr}"))?;
-
-        let mut targets = lens.targets.lock();
-        while let Some(index) = position(&targets, |p| p.nr() == nr) {
-            if targets.get(index).and_then(|t| t.data().pid()) == Some(&pid) {
-                return Err(EEXIST);
-            }
-            // That process is dead, and its number has been given to this one.
-            let dead = targets.remove(index);
-            // Removing files waits for their readers: not with the lock.
-            drop(targets);
-            drop(dead);
-            targets = lens.targets.lock();
-        }
-        if targets.len() >= MAX_TARGETS {
-            return Err(ENOSPC);
-        }
-        targets.reserve(1, GFP_KERNEL)?;
-        let target = folder(&name, &lens.dir, Target::Pid(pid))?;
-        targets.push(target, GFP_KERNEL)?;
-        Ok(())
+        lens.attach(parse_pid(command)?)
     }
 }
 
-/// `detach`: removes the folder of a process.
-///
-/// Errors: `EINVAL` if it is no pid, `ENOENT` if it is not attached.
+/// `detach`. Errors: `EINVAL` if it is no pid; those of [`Lens::detach`].
 struct Detach;
 
 impl Control for Detach {
     type Data = Lens;
 
     fn write(lens: &Lens, command: &str) -> Result {
-        let nr = parse_pid(command)?;
-        let mut targets = lens.targets.lock();
-        // A pid keeps its numbers when the process is gone.
-        let index = position(&targets, |p| p.vnr() == nr).ok_or(ENOENT)?;
-        let target = targets.remove(index);
-        // As above.
-        drop(targets);
-        drop(target);
-        Ok(())
+        lens.detach(parse_pid(command)?)
     }
 }
 

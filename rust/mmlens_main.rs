@@ -62,7 +62,7 @@ struct Mmlens {
     #[pin]
     _device: CharDevice<Buffer>,
     _regions: Regions,
-    _inspector: Option<Inspector>,
+    _inspector: Inspector,
     _gate: Gate,
 }
 
@@ -72,17 +72,10 @@ impl kernel::InPlaceModule for Mmlens {
         device::list::init();
         try_pin_init!(Self {
             _regions: Regions::claim()?,
-            _inspector: inspector(),
+            _inspector: Inspector::new()?,
             // The last step that can fail.
             _device <- CharDevice::register(c"mmlens"),
             _gate: Gate::open(),
         })
     }
-}
-
-/// The debugfs half. Without it the device is still of use.
-fn inspector() -> Option<Inspector> {
-    Inspector::new()
-        .inspect_err(|error| pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n"))
-        .ok()
 }

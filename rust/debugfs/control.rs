@@ -3,7 +3,7 @@
 //! Files that are written to: one short command for each `write`.
 
 use super::{
-    may_open,
+    may_look,
     opener_may_use,
     with_command, //
 };
@@ -48,7 +48,7 @@ impl<C: Control> Table<C> {
     ///
     /// `file` is being opened; `inode` is its inode, made by [`super::Files`] over a `C::Data`.
     unsafe extern "C" fn open(_inode: *mut bindings::inode, _file: *mut bindings::file) -> c_int {
-        from_result(|| may_open().map(|()| 0))
+        from_result(|| may_look().map(|()| 0))
     }
 
     /// # Safety

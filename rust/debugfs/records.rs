@@ -6,7 +6,7 @@
 //! no reference but those in `R` itself.
 
 use super::{
-    may_open,
+    may_look,
     opener_may_use, //
 };
 use crate::{
@@ -89,22 +89,32 @@ impl<R: Records> Table<R> {
     /// `file` is being opened; `inode` is its inode, made by [`super::Files`] over an `R::Data`.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         from_result(|| {
-            may_open()?;
+            may_look()?;
             // SAFETY: `inode` is valid.
             let data = unsafe { (*inode).i_private };
             // SAFETY: `Files` put the pointer of an `Arc` there, which it keeps as long as the
             // file; and debugfs keeps the file from being removed during `open`.
             let data = unsafe { ArcBorrow::from_raw(data.cast::<R::Data>().cast_const()) };
-            let records = R::open(data)?;
-            let cursor = KBox::new(Cursor { records, next: 0 }, GFP_KERNEL)?;
-            // SAFETY: `file` is being opened; the operations are static.
-            to_result(unsafe { bindings::seq_open(file, Self::SEQ) })?;
-            // SAFETY: `seq_open` just put a seq file there.
-            let m = unsafe { (*file).private_data }.cast::<bindings::seq_file>();
-            // SAFETY: The same; it is not shared yet.
-            unsafe { (*m).private = KBox::into_raw(cursor).cast::<c_void>() };
+            // SAFETY: `file` is being opened.
+            unsafe { Self::equip(file, R::open(data)?) }?;
             Ok(0)
         })
+    }
+
+    /// Makes `file` a seq file that shows `records`.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else has `file`, its `private_data` is null, and this module's operations are its.
+    pub(super) unsafe fn equip(file: *mut bindings::file, records: R) -> Result {
+        let cursor = KBox::new(Cursor { records, next: 0 }, GFP_KERNEL)?;
+        // SAFETY: The caller's promise; the operations are static.
+        to_result(unsafe { bindings::seq_open(file, Self::SEQ) })?;
+        // SAFETY: `seq_open` just put a seq file there.
+        let m = unsafe { (*file).private_data }.cast::<bindings::seq_file>();
+        // SAFETY: The same; it is not shared yet.
+        unsafe { (*m).private = KBox::into_raw(cursor).cast::<c_void>() };
+        Ok(())
     }
 
     /// # Safety
@@ -126,11 +136,15 @@ impl<R: Records> Table<R> {
 
     /// # Safety
     ///
-    /// `file` was opened by [`Self::open`]; this is called once.
+    /// `file` was opened by [`Self::open`], or is one for [`Self::equip`]; this is called once.
     unsafe extern "C" fn release(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open` made it a seq file.
+        // SAFETY: `file` is valid.
         let m = unsafe { (*file).private_data }.cast::<bindings::seq_file>();
-        // SAFETY: `open` put the cursor there, and nobody else has the file any more.
+        if m.is_null() {
+            // `equip` failed.
+            return 0;
+        }
+        // SAFETY: `equip` put the cursor there, and nobody else has the file any more.
         drop(unsafe { KBox::from_raw((*m).private.cast::<Cursor<R>>()) });
         // SAFETY: `file` is a seq file.
         unsafe { bindings::seq_release(inode, file) }
@@ -148,7 +162,7 @@ impl<R: Records> Table<R> {
         file: *mut bindings::file,
         change: impl FnOnce(&mut R) -> Result,
     ) -> Result {
-        // SAFETY: `open` made it a seq file.
+        // SAFETY: `equip` made it a seq file.
         let m = unsafe { (*file).private_data }.cast::<bindings::seq_file>();
         // SAFETY: `m` is valid as long as the file is open.
         let _lock = unsafe { SeqLock::lock(m) }?;
@@ -171,7 +185,7 @@ impl<R: Records> Table<R> {
     ///
     /// `m` is the seq file of an open file, and its lock is held.
     unsafe fn cursor<'a>(m: *mut bindings::seq_file) -> &'a mut Cursor<R> {
-        // SAFETY: `open` put the cursor there; the lock makes the access exclusive.
+        // SAFETY: `equip` put the cursor there; the lock makes the access exclusive.
         unsafe { &mut *(*m).private.cast::<Cursor<R>>() }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     compat,
     debugfs::may_show_addresses,
     ffi::uapi::{
+        mmlens_attach,
         mmlens_dirty,
         mmlens_event,
         mmlens_events,
@@ -28,6 +29,7 @@ use crate::{
         mmlens_revoke,
         mmlens_setup,
         mmlens_stats,
+        mmlens_text,
         MMLENS_AREA_ALLOC,
         MMLENS_AREA_IOREMAP,
         MMLENS_AREA_MAP,
@@ -39,6 +41,7 @@ use crate::{
         MMLENS_SETUP_NOSPLIT,
         MMLENS_SETUP_TRACK, //
     },
+    inspect,
     mm::tables,
     params,
     setup::{
@@ -74,6 +77,9 @@ const NR_EVENTS: u32 = 0x03;
 const NR_DIRTY: u32 = 0x04;
 const NR_REVOKE: u32 = 0x05;
 const NR_RESTORE: u32 = 0x06;
+const NR_TEXT: u32 = 0x09;
+const NR_ATTACH: u32 = 0x0a;
+const NR_DETACH: u32 = 0x0b;
 const NR_MACHINE: u32 = 0x0c;
 
 /// Pages that are harvested at a time: what fills a buffer for the bitmap.
@@ -99,6 +105,9 @@ pub(super) fn dispatch(buffer: &Buffer, cmd: u32, arg: usize) -> Result<isize> {
         NR_DIRTY => dirty(buffer, Request::from_user(arg, size)?)?,
         NR_REVOKE => revoke(buffer, Request::from_user(arg, size)?)?,
         NR_RESTORE => restore(buffer, Request::from_user(arg, size)?)?,
+        NR_TEXT => return text(Request::from_user(arg, size)?),
+        NR_ATTACH => inspect::attach(attachment(Request::from_user(arg, size)?))?,
+        NR_DETACH => inspect::detach(attachment(Request::from_user(arg, size)?))?,
         NR_MACHINE => machine(Request::from_user(arg, size)?)?,
         _ => return Err(ENOTTY),
     }
@@ -336,6 +345,21 @@ fn restore(buffer: &Buffer, request: Request<mmlens_revoke>) -> Result {
         return Err(EINVAL);
     }
     buffer.restore()
+}
+
+/// Returns a descriptor. Errors: `EINVAL` for a reserved member that is not zero; those of
+/// [`inspect::open_text`].
+fn text(request: Request<mmlens_text>) -> Result<isize> {
+    let wanted = request.value();
+    if wanted.reserved != 0 {
+        return Err(EINVAL);
+    }
+    Ok(inspect::open_text(wanted.what, wanted.pid)? as isize)
+}
+
+/// Which process to attach or to detach.
+fn attachment(request: Request<mmlens_attach>) -> i32 {
+    request.value().pid
 }
 
 /// Errors: `EINVAL` for a reserved member that is not zero.

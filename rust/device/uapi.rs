@@ -6,13 +6,15 @@
 //! [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h) and the head of `uapi/mmlens.h`.
 
 use crate::ffi::uapi::{
+    mmlens_attach,
     mmlens_dirty,
     mmlens_events,
     mmlens_info,
     mmlens_machine,
     mmlens_revoke,
     mmlens_setup,
-    mmlens_stats, //
+    mmlens_stats,
+    mmlens_text, //
 };
 use core::mem::size_of;
 use kernel::{
@@ -41,6 +43,7 @@ macro_rules! versioned {
     )+ };
 }
 versioned! {
+    mmlens_attach: 8,
     mmlens_dirty: 48,
     mmlens_events: 32,
     mmlens_info: 40,
@@ -48,6 +51,7 @@ versioned! {
     mmlens_revoke: 8,
     mmlens_setup: 48,
     mmlens_stats: 344,
+    mmlens_text: 16,
 }
 
 /// A request as the caller sent it, and where the answer goes.

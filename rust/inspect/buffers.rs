@@ -4,7 +4,6 @@
 //!
 //! Documentation/debugfs.rst is the specification.
 
-use super::Lens;
 use crate::{
     backing::{
         Area,
@@ -53,9 +52,9 @@ pub(super) struct Buffers {
 }
 
 impl Records for Buffers {
-    type Data = Lens;
+    type Data = ();
 
-    fn open(_lens: ArcBorrow<'_, Lens>) -> Result<Self> {
+    fn open(_data: ArcBorrow<'_, ()>) -> Result<Self> {
         Ok(Self {
             batch: KVec::with_capacity(BATCH, GFP_KERNEL)?,
             current: (0, Resume::new()),

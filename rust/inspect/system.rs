@@ -53,25 +53,36 @@ pub(super) struct Kernel {
     _sample: Vmalloc,
 }
 
+impl Kernel {
+    /// Errors: `ENOMEM`.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            _sample: Vmalloc::zeroed(1)?,
+        })
+    }
+}
+
+/// `own`: the ranges of this module.
+pub(super) type OwnDump = walk::Dump<walk::OwnRanges>;
+/// `pagetable`: all of them.
+pub(super) type Dump = walk::Dump<walk::Everything>;
+
 /// Makes the folder in `parent`.
-pub(super) fn folder(parent: &Arc<Dir>) -> Result<Files<Kernel>> {
+pub(super) fn folder(parent: &Arc<Dir>, kernel: &Arc<Kernel>) -> Result<Files<Kernel>> {
     let dir = Dir::new(c"kernel", Some(parent.clone()))?;
-    let kernel = Kernel {
-        _sample: Vmalloc::zeroed(1)?,
-    };
-    let files = Files::new(dir, Arc::new(kernel, GFP_KERNEL)?)
+    let files = Files::new(dir, kernel.clone())
         .records::<Layout>(c"layout")?
         .records::<Registers>(c"registers")?
-        .records::<walk::Dump<walk::OwnRanges>>(c"own")?;
+        .records::<OwnDump>(c"own")?;
     if params::kernel_walk() {
-        files.records::<walk::Dump<walk::Everything>>(c"pagetable")
+        files.records::<Dump>(c"pagetable")
     } else {
         Ok(files)
     }
 }
 
 /// `layout`: the offsets of this boot and the regions, as one record: the whole is a few kilobytes.
-struct Layout;
+pub(super) struct Layout;
 
 impl Records for Layout {
     type Data = Kernel;
@@ -176,7 +187,7 @@ fn write_offset(out: &mut SeqWriter<'_>, offset: &Offset) -> Result {
 }
 
 /// `registers`: those of one processor, as one record: they belong together.
-struct Registers;
+pub(super) struct Registers;
 
 impl Records for Registers {
     type Data = Kernel;

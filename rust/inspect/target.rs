@@ -2,11 +2,14 @@
 
 //! Whose address space a folder shows, and what an open file of it keeps.
 
-use crate::mm::remote::{
-    address_space,
-    AddressSpace,
-    Pid,
-    TaskInfo, //
+use crate::{
+    compat,
+    mm::remote::{
+        address_space,
+        AddressSpace,
+        Pid,
+        TaskInfo, //
+    }, //
 };
 use kernel::{
     current,
@@ -84,8 +87,8 @@ impl Subject {
     pub(crate) fn with_memory(nr: i32, space: u64) -> Result<Self> {
         let subject = Self::of_pid(nr)?;
         match subject.space() {
-            0 => Err(ENODATA),
-            now if space != 0 && space != now => Err(ESTALE),
+            0 => Err(compat::enodata()),
+            now if space != 0 && space != now => Err(compat::estale()),
             _ => Ok(subject),
         }
     }

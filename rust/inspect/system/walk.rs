@@ -71,7 +71,7 @@ const LAST_BYTE: u64 = 0xfff;
 
 /// What is shown under one heading.
 #[derive(Clone, Copy)]
-pub(super) struct Section {
+pub(in crate::inspect) struct Section {
     start: u64,
     end: u64,
     name: &'static str,
@@ -80,7 +80,7 @@ pub(super) struct Section {
 }
 
 /// A source of sections and of their tables.
-pub(super) trait Source: Sized + Send {
+pub(in crate::inspect) trait Source: Sized + Send {
     /// Headings of its own.
     const HEADING: &'static str;
 
@@ -101,7 +101,7 @@ pub(super) trait Source: Sized + Send {
 }
 
 /// The ranges of this module.
-pub(super) struct OwnRanges;
+pub(in crate::inspect) struct OwnRanges;
 
 impl Source for OwnRanges {
     const HEADING: &'static str = "";
@@ -139,7 +139,7 @@ impl Source for OwnRanges {
 }
 
 /// All regions above user space.
-pub(super) struct Everything(KVec<Section>);
+pub(in crate::inspect) struct Everything(KVec<Section>);
 
 /// Regions in which the same tables serve again and again: the whole is far larger than what is
 /// there.
@@ -217,7 +217,7 @@ impl Count {
 }
 
 /// A dump of the kernel's tables.
-pub(super) struct Dump<S> {
+pub(in crate::inspect) struct Dump<S> {
     source: S,
     geometry: Geometry,
     format: KernelFormat<Native>,
