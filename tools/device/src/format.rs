@@ -86,19 +86,22 @@ impl AnyFormat {
         on_each!(self, format => write_run(out, format, context, &run))
     }
 
-    /// Writes the line of an entry, as the file `entries` has it. Where the entry lies is not known: 0.
+    /// Writes the line of an entry, as the file `entries` has it. `at` is the physical address of the
+    /// entry.
     pub fn write_entry(
         &self,
         out: &mut dyn fmt::Write,
         geometry: &Geometry,
         context: &Context,
+        at: u64,
         entry: &walk::Entry,
     ) -> fmt::Result {
         let Some(level) = entry.facts.level() else {
             return Ok(());
         };
         let end = geometry.entry_end(entry.address, level);
-        let found = self.found(entry.address, end, entry.raw, entry.facts, level);
+        let mut found = self.found(entry.address, end, entry.raw, entry.facts, level);
+        found.at = at;
         on_each!(self, format => write_entry(out, format, context, &found))
     }
 

@@ -36,7 +36,20 @@ pub struct Cli {
 /// The commands. Each is a file of its name in commands/.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Show(show::Args),
     Maps(maps::Args),
+    Tables(tables::Args),
+    Explain(explain::Args),
+    Translate(translate::Args),
+    Find(find::Args),
+    Gaps(gaps::Args),
+    Rmap(rmap::Args),
+    Kernel(kernel::Args),
+    Events(events::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Filter(filter::Args),
+    Scan(scan::Args),
 }
 
 impl Cli {
@@ -44,7 +57,20 @@ impl Cli {
     pub fn run(self) -> Result<Outcome> {
         let mut context = Context::new(self.json, self.color);
         let outcome = match self.command {
+            Command::Show(args) => args.run(&mut context),
             Command::Maps(args) => args.run(&mut context),
+            Command::Tables(args) => args.run(&mut context),
+            Command::Explain(args) => args.run(&mut context),
+            Command::Translate(args) => args.run(&mut context),
+            Command::Find(args) => args.run(&mut context),
+            Command::Gaps(args) => args.run(&mut context),
+            Command::Rmap(args) => args.run(&mut context),
+            Command::Kernel(args) => args.run(&mut context),
+            Command::Events(args) => args.run(&mut context),
+            Command::Completions(args) => args.run(&mut context),
+            Command::Man(args) => args.run(&mut context),
+            Command::Filter(args) => args.run(&mut context),
+            Command::Scan(args) => args.run(&mut context),
         };
         // Also of what went wrong in the middle: what is known was worth reading.
         let flushed = context.out.flush();

@@ -2,4 +2,17 @@
 
 //! The commands, a file each: `Args` is what clap reads, `Args::run` does it.
 
+pub mod completions;
+pub mod events;
+pub mod explain;
+pub mod filter;
+pub mod find;
+pub mod gaps;
+pub mod kernel;
+pub mod man;
 pub mod maps;
+pub mod rmap;
+pub mod scan;
+pub mod show;
+pub mod tables;
+pub mod translate;

@@ -46,6 +46,11 @@ impl Context {
         Ok(self.machine.get_or_init(|| machine))
     }
 
+    /// The output, for somebody who borrows the rest meanwhile; to be given back.
+    pub fn take_output(&mut self) -> Output {
+        std::mem::replace(&mut self.out, Output::new(When::Never, true))
+    }
+
     /// Prints the document of a command that has asked the device.
     pub fn print_json(&mut self, command: &str, data: &impl Serialize) -> Result<()> {
         let machine = self.machine()?.clone();

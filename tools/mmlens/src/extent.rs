@@ -261,12 +261,10 @@ impl Joiner {
     /// complete.
     pub fn push(&mut self, vma: usize, extent: Extent) -> Option<(usize, Extent)> {
         let next = match &mut self.open {
-            Some((same, open)) if *same == vma => {
-                match self.shape.join(open, extent, self.keep) {
-                    Ok(()) => return None,
-                    Err(next) => next,
-                }
-            }
+            Some((same, open)) if *same == vma => match self.shape.join(open, extent, self.keep) {
+                Ok(()) => return None,
+                Err(next) => next,
+            },
             _ => extent,
         };
         self.open.replace((vma, next))

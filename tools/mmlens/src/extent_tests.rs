@@ -94,10 +94,16 @@ fn what_differs_is_apart() {
 #[test]
 fn huge_pages_and_slots() {
     let huge = |n: u64, frame| entry(n << 21, leaf(frame) | 1 << 7, PMD);
-    let all = joined([huge(1, 0x200), huge(2, 0x400), huge(3, 0x1000)].into_iter(), true);
+    let all = joined(
+        [huge(1, 0x200), huge(2, 0x400), huge(3, 0x1000)].into_iter(),
+        true,
+    );
     assert_eq!(all.len(), 1);
     assert_eq!(all[0].places, Places::Each(vec![0x200, 0x400, 0x1000]));
-    assert_eq!(shape().place_at(&all[0], (3 << 21) + 5 * PAGE), Some(0x1005));
+    assert_eq!(
+        shape().place_at(&all[0], (3 << 21) + 5 * PAGE),
+        Some(0x1005)
+    );
     // Cut by a VMA.
     let cut = Extent {
         start: (1 << 21) + 3 * PAGE,

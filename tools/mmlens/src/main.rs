@@ -10,10 +10,16 @@ mod cli;
 mod commands;
 mod context;
 mod error;
+mod extent;
+mod filter;
+mod matching;
 mod output;
 mod parse;
 mod space;
 mod target;
+#[cfg(test)]
+mod testing;
+mod text;
 
 use std::process::ExitCode;
 

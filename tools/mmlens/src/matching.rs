@@ -2,7 +2,6 @@
 
 //! The entries of a process that an expression matches.
 
-
 use crate::{
     error::{errno, Error, Kind, Result},
     extent::{Extent, Joiner, Shape},

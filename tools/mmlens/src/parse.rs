@@ -2,7 +2,8 @@
 
 //! Arguments: addresses, lengths, ranges, levels. For clap's `value_parser`.
 
-use mmlens_core::pt::{facts::Facts, level::Level};
+use crate::filter::Expr;
+use mmlens_core::pt::level::Level;
 
 /// An address: hexadecimal, with or without `0x`.
 pub fn address(word: &str) -> Result<u64, String> {
@@ -60,10 +61,9 @@ pub fn level(word: &str) -> Result<Level, String> {
     known.ok_or_else(|| "one of pgd, p4d, pud, pmd, pte".into())
 }
 
-/// The facts of several levels.
-pub fn levels(levels: &[Level]) -> Facts {
-    let each = levels.iter().map(|&level| Facts::of_level(level));
-    each.fold(Facts(0), Facts::with)
+/// An expression of the filter language.
+pub fn filter(word: &str) -> Result<Expr, String> {
+    crate::filter::parse(word).map_err(|problem| problem.to_string())
 }
 
 #[cfg(test)]

@@ -5,11 +5,15 @@
 use crate::{
     context::Context,
     error::{Error, Result},
-    output::json::Hex,
+    output::{
+        color::{of_rights, ADDRESS, QUIET},
+        json::Hex,
+        table::Cell,
+    },
 };
 use mmlens_core::{
-    pt::show,
-    text::{vma_flags::VmaFlags, Escaped},
+    pt::{facts::Facts, filter::Filter, show},
+    text::{vma_flags::VmaFlags, About, Escaped},
 };
 use mmlens_device::{Machine, Vma};
 use serde::Serialize;
@@ -81,4 +85,23 @@ impl VmaJson {
             anonymous: vma.is_anonymous(),
         }
     }
+}
+
+/// All but holes and what points to tables.
+pub const NO_HOLES: Filter = Filter {
+    excluded: Facts::HOLE.with(Facts::TABLE),
+    ..Filter::ALL
+};
+
+/// Range, size, rights, name and flags of a VMA, for tables.
+pub fn cells_of(machine: &Machine, vma: &Vma) -> [Cell; 5] {
+    let rights = rights_of(vma);
+    let style = of_rights(&rights);
+    [
+        Cell::styled(format!("{:016x}-{:016x}", vma.start, vma.end), ADDRESS),
+        About(vma.end.saturating_sub(vma.start)).to_string().into(),
+        Cell::styled(rights, style),
+        name_of(vma).into(),
+        Cell::styled(flags_of(machine, vma).join(" "), QUIET),
+    ]
 }

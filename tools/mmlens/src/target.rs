@@ -61,7 +61,7 @@ fn comm(pid: i32) -> Option<String> {
 }
 
 /// All processes but this one.
-fn processes() -> impl Iterator<Item = Target> {
+pub fn processes() -> impl Iterator<Item = Target> {
     let own = std::process::id() as i32;
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

@@ -73,7 +73,9 @@ impl Args {
         }
         context.out.line(format_args!("filter:       {expr}"))?;
         let Some(asked) = asked else {
-            context.out.line("kernel:       not asked: nothing can match")?;
+            context
+                .out
+                .line("kernel:       not asked: nothing can match")?;
             return Ok(Outcome::Found);
         };
         for (name, set) in ["required:", "any of:", "excluded:"].iter().zip(sets) {
