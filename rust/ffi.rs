@@ -79,6 +79,11 @@ pub(crate) mod uapi {
         MMLENS_IOC_MAGIC,
         MMLENS_OP_COUNT,
         MMLENS_OUTCOMES,
+        MMLENS_QUERY_FIND_VMA,
+        MMLENS_QUERY_FIND_VMA_PREV,
+        MMLENS_QUERY_GAP,
+        MMLENS_QUERY_INTERSECTION,
+        MMLENS_QUERY_TRANSLATE,
         MMLENS_REVOKE_COWS,
         MMLENS_SETUP_NOSPLIT,
         MMLENS_SETUP_TRACK,
@@ -94,7 +99,8 @@ pub(crate) mod uapi {
         MMLENS_TEXT_QUERY,
         MMLENS_TEXT_SUMMARY,
         MMLENS_TEXT_USER_PGD,
-        MMLENS_TEXT_VMAS, //
+        MMLENS_TEXT_VMAS,
+        MMLENS_VMA_ANON, //
     };
 }
 

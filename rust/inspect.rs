@@ -4,6 +4,7 @@
 //!
 //! Documentation/debugfs.rst is the specification.
 
+mod ask;
 mod buffers;
 mod layout;
 mod mm;
@@ -18,6 +19,7 @@ mod user_pgd;
 mod vmas;
 mod window;
 
+pub(crate) use ask::ask;
 pub(crate) use texts::open as open_text;
 
 use crate::{

@@ -7,6 +7,7 @@
 //! `mmput()` may run the `close` of any driver, ours too, so references of that kind are dropped
 //! with no lock held.
 
+pub(crate) mod brief;
 pub(crate) mod context;
 pub(crate) mod counters;
 pub(crate) mod fields;

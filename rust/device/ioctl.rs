@@ -26,6 +26,7 @@ use crate::{
         mmlens_events,
         mmlens_info,
         mmlens_machine,
+        mmlens_query,
         mmlens_revoke,
         mmlens_setup,
         mmlens_stats,
@@ -77,6 +78,7 @@ const NR_EVENTS: u32 = 0x03;
 const NR_DIRTY: u32 = 0x04;
 const NR_REVOKE: u32 = 0x05;
 const NR_RESTORE: u32 = 0x06;
+const NR_QUERY: u32 = 0x08;
 const NR_TEXT: u32 = 0x09;
 const NR_ATTACH: u32 = 0x0a;
 const NR_DETACH: u32 = 0x0b;
@@ -105,6 +107,7 @@ pub(super) fn dispatch(buffer: &Buffer, cmd: u32, arg: usize) -> Result<isize> {
         NR_DIRTY => dirty(buffer, Request::from_user(arg, size)?)?,
         NR_REVOKE => revoke(buffer, Request::from_user(arg, size)?)?,
         NR_RESTORE => restore(buffer, Request::from_user(arg, size)?)?,
+        NR_QUERY => query(Request::from_user(arg, size)?)?,
         NR_TEXT => return text(Request::from_user(arg, size)?),
         NR_ATTACH => inspect::attach(attachment(Request::from_user(arg, size)?))?,
         NR_DETACH => inspect::detach(attachment(Request::from_user(arg, size)?))?,
@@ -345,6 +348,12 @@ fn restore(buffer: &Buffer, request: Request<mmlens_revoke>) -> Result {
         return Err(EINVAL);
     }
     buffer.restore()
+}
+
+/// Errors: those of [`inspect::ask`].
+fn query(request: Request<mmlens_query>) -> Result {
+    let answer = inspect::ask(request.value())?;
+    request.answer(|_| answer)
 }
 
 /// Returns a descriptor. Errors: `EINVAL` for a reserved member that is not zero; those of

@@ -5,9 +5,9 @@
 //! [`Answer`] knows nothing of the file: whoever else has a question, a target and somewhere to
 //! write gets the same text.
 
-mod address;
+pub(super) mod address;
 mod explain;
-mod gap;
+pub(super) mod gap;
 mod rmap;
 
 use super::{

@@ -264,12 +264,10 @@ impl VmaFile {
         self.file.as_ptr()
     }
 
-    /// The file of a VMA that is locked.
-    pub(super) fn read(vma: &VmaRef) -> Option<Self> {
+    /// Device, as major and minor, and inode number of the file of a VMA that is locked.
+    pub(super) fn numbers(vma: &VmaRef) -> Option<((u32, u32), u64)> {
         // SAFETY: The VMA is locked; the field does not change.
         let file = NonNull::new(unsafe { (*vma.as_ptr()).vm_file })?;
-        // SAFETY: The VMA has a reference, so the file is open.
-        unsafe { ffi::mmlens_get_file(file.as_ptr()) };
         // SAFETY: The file is open. Of a file on overlayfs this is the inode that the user sees,
         // not the one below it that is mapped.
         let inode = unsafe { ffi::mmlens_file_user_inode(file.as_ptr()) };
@@ -277,15 +275,19 @@ impl VmaFile {
         let dev = unsafe { (*(*inode).i_sb).s_dev };
         // SAFETY: The file keeps the inode.
         let ino = unsafe { (*inode).i_ino };
+        let major = dev >> bindings::MINORBITS;
+        Some(((major, dev & ((1 << bindings::MINORBITS) - 1)), ino))
+    }
+
+    /// The file of a VMA that is locked.
+    pub(super) fn read(vma: &VmaRef) -> Option<Self> {
+        let (dev, ino) = Self::numbers(vma)?;
+        // SAFETY: The VMA is locked; the field does not change.
+        let file = NonNull::new(unsafe { (*vma.as_ptr()).vm_file })?;
+        // SAFETY: The VMA has a reference, so the file is open.
+        unsafe { ffi::mmlens_get_file(file.as_ptr()) };
         // INVARIANT: The reference was taken above.
-        Some(Self {
-            file,
-            dev: (
-                dev >> bindings::MINORBITS,
-                dev & ((1 << bindings::MINORBITS) - 1),
-            ),
-            ino,
-        })
+        Some(Self { file, dev, ino })
     }
 
     /// Writes the path as `/proc/PID/maps` does: seen from the reader's root, newlines escaped.

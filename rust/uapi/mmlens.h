@@ -383,24 +383,26 @@ enum mmlens_what {
 struct mmlens_step {
 	__u64 raw;
 	__u64 at;			/* physical address of the entry */
-	__u64 flags;			/* MMLENS_PT_...; 0: the way does not pass this level */
+	__u64 flags;			/* MMLENS_PT_..., those of pages too; 0: the way does not
+					 * pass this level
+					 */
 };
 
 /*
  * MMLENS_IOC_QUERY: one question about an address space; ENOENT if there is nothing
- * such. Rights as above.
+ * such. What does not belong to the question must be 0. Rights as above.
  */
 struct mmlens_query {
 	__u32 size;			/* in: sizeof(struct mmlens_query) */
 	__u32 what;			/* in: enum mmlens_what */
 	__s32 pid;			/* in: as for WALK */
 	__u32 reserved;			/* must be 0 */
-	__u64 address;			/* in */
-	__u64 length;			/* in: bytes */
+	__u64 address;			/* in: but for GAP */
+	__u64 length;			/* in: bytes, of INTERSECTION and GAP */
 	__u64 space;			/* in, out: as for WALK */
 	struct mmlens_vma vma;		/* out: FIND_VMA..., INTERSECTION, TRANSLATE */
-	struct mmlens_vma prev;		/* out: FIND_VMA_PREV; start == end: there is none */
-	__u64 lowest;			/* out: GAP: first address of the lowest room; ~0: none */
+	struct mmlens_vma prev;		/* out: FIND_VMA_PREV: either may have start == end: none */
+	__u64 lowest;			/* out: GAP: first address of the lowest room */
 	__u64 lowest_end;
 	__u64 highest;
 	__u64 highest_end;

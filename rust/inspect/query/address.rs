@@ -46,7 +46,8 @@ use crate::{
         huge::Mapped,
         reason, //
     },
-    seq::SeqWriter, //
+    seq::SeqWriter,
+    text::vma_flags::VmaFlags, //
 };
 use core::ops::Range;
 use kernel::{
@@ -85,25 +86,15 @@ pub(super) fn look(mm: &MmWithUser, va: u64) -> Result<Option<Address>> {
     };
     let advice = Advice::read(&lock, vma);
     info = VmaInfo::read(&lock, vma);
-    let mut way = Way::down(&geometry, &format, &mut tables, va, &(info.start..info.end))?;
-    let mut page = None;
-    if let Some(end) = way.end_mut() {
-        if let Entry::Leaf { pfn } = end.entry {
-            let pfn = pfn + (va - geometry.entry_start(va, end.level)) / geometry.page_size();
-            let is_special = format.is_special(end.raw);
-            let is_huge = end.level > Level::Pte;
-            end.page = page_kind(pfn).seen(is_special, is_huge && info.vm_ops.is_null());
-            if !is_special && !info.flags.is_pfnmap() {
-                let look = pages::look(&mut tables, va, end.level, &end.entry, &format, pfn)?;
-                match look {
-                    Look::Page(facts) => end.page = facts.kind,
-                    Look::NotOnline => end.page = PageKind::Device,
-                    Look::Changing => end.page = PageKind::Unknown,
-                }
-                page = Some(look);
-            }
-        }
-    }
+    let is_anonymous = info.vm_ops.is_null();
+    let (way, page) = way(
+        &geometry,
+        &format,
+        &mut tables,
+        va,
+        info.flags,
+        is_anonymous,
+    )?;
     let mapped = match way.at(Level::Pmd).map(|found| found.entry) {
         Some(Entry::Table { .. }) => {
             let bounds = info.start..info.end;
@@ -129,6 +120,40 @@ pub(super) fn look(mm: &MmWithUser, va: u64) -> Result<Option<Address>> {
         page,
         mapped,
     }))
+}
+
+/// The way down to `va`, which is in the VMA of `tables`, with the kind of the page at its end; and
+/// that page, if it may be looked at.
+pub(in crate::inspect) fn way(
+    geometry: &Geometry,
+    format: &Native,
+    tables: &mut VmaTables<'_>,
+    va: u64,
+    flags: VmaFlags,
+    is_anonymous: bool,
+) -> Result<(Way, Option<Look>)> {
+    let bounds = tables.start()..tables.end();
+    let mut way = Way::down(geometry, format, tables, va, &bounds)?;
+    let Some(end) = way.end_mut() else {
+        return Ok((way, None));
+    };
+    let Entry::Leaf { pfn } = end.entry else {
+        return Ok((way, None));
+    };
+    let pfn = pfn + (va - geometry.entry_start(va, end.level)) / geometry.page_size();
+    let is_special = format.is_special(end.raw);
+    let is_huge = end.level > Level::Pte;
+    end.page = page_kind(pfn).seen(is_special, is_huge && is_anonymous);
+    if is_special || flags.is_pfnmap() {
+        return Ok((way, None));
+    }
+    let look = pages::look(tables, va, end.level, &end.entry, format, pfn)?;
+    match look {
+        Look::Page(facts) => end.page = facts.kind,
+        Look::NotOnline => end.page = PageKind::Device,
+        Look::Changing => end.page = PageKind::Unknown,
+    }
+    Ok((way, Some(look)))
 }
 
 /// Counts what the table maps that serves `va`, in `bounds`.

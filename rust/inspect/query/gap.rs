@@ -35,21 +35,54 @@ use kernel::{
 /// A stack below which the guard gap must be left free may be in the way so often.
 const MAX_STACKS: usize = 64;
 
+/// Where some bytes would fit.
+pub(in crate::inspect) struct Room {
+    /// So many, in whole pages.
+    len: u64,
+    placement: Placement,
+    /// The addresses that were looked at.
+    all: Range<u64>,
+    /// The lowest room that is large enough, all of it.
+    pub(in crate::inspect) lowest: Option<Range<u64>>,
+    /// The highest.
+    pub(in crate::inspect) highest: Option<Range<u64>>,
+    /// Where `mmap()` would put them, as far as it can be told.
+    pub(in crate::inspect) chosen: Option<u64>,
+}
+
+impl Room {
+    /// Looks for room for `len` bytes.
+    ///
+    /// Errors: `EINTR` if this task is being killed.
+    pub(in crate::inspect) fn find(mm: &MmWithUser, len: u64) -> Result<Self> {
+        let page = PAGE_SIZE as u64;
+        let len = len.checked_next_multiple_of(page).unwrap_or(u64::MAX);
+        let huge = tables::native()?.0.size(Level::Pmd);
+        let lock = MmapReadLock::lock(mm)?;
+        let placement = lock.placement();
+        // The first page is never given away.
+        let all = page..placement.task_size;
+        Ok(Self {
+            len,
+            placement,
+            lowest: lock.lowest_room(all.clone(), len),
+            highest: lock.highest_room(all.clone(), len),
+            chosen: choose(&lock, &placement, len, huge),
+            all,
+        })
+    }
+}
+
 /// Writes where `len` bytes would fit.
 pub(super) fn write(mm: &MmWithUser, len: u64, out: &mut SeqWriter<'_>) -> Result {
-    let page = PAGE_SIZE as u64;
-    let len = len.checked_next_multiple_of(page).unwrap_or(u64::MAX);
-    let huge = tables::native()?.0.size(Level::Pmd);
-
-    let lock = MmapReadLock::lock(mm)?;
-    let placement = lock.placement();
-    // The first page is never given away.
-    let all = page..placement.task_size;
-    let lowest = lock.lowest_room(all.clone(), len);
-    let highest = lock.highest_room(all.clone(), len);
-    let chosen = choose(&lock, &placement, len, huge);
-    drop(lock);
-
+    let Room {
+        len,
+        placement,
+        all,
+        lowest,
+        highest,
+        chosen,
+    } = Room::find(mm, len)?;
     writeln!(
         out,
         "# room for {len:#x} bytes ({}) in {:016x}-{:016x}",
