@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from guest import kernel
+from guest import kernel, module
 from guest.cache import CACHE, CHECKOUT, Failure, lock, run, say
 
 TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
@@ -54,8 +54,10 @@ def program(arch: str, name: str, *options: str) -> Path:
 def measure(options: argparse.Namespace, more: list[str], csv: Path) -> int:
     """One boot. What the guest prints goes into the file."""
     bench = program(options.arch, "bench", "--no-default-features")
+    peer = module.build(kernel.find(options.arch, options.kernel), module=module.PEER)
     command = [str(CHECKOUT / "scripts/vm"), "--arch", options.arch, "--kernel", options.kernel,
-               "--memory", MEMORY, "--timeout", str(SECONDS), "--copy", f"{bench}:/bench"]  # fmt: skip
+               "--memory", MEMORY, "--timeout", str(SECONDS), "--copy", f"{bench}:/bench",
+               "--copy", f"{peer}:/mmlens_peer.ko"]  # fmt: skip
     if options.icount:
         # More than one processor makes the clock go on while nothing is executed.
         command += ["--icount", "--cpus", "1"]
@@ -64,7 +66,7 @@ def measure(options: argparse.Namespace, more: list[str], csv: Path) -> int:
     with csv.open("wb") as out:
         out.write(f"# accelerator: {'tcg, icount' if options.icount else 'see kernel'}\n".encode())
         out.flush()
-        return subprocess.run([*command, "--", "/bench", *more], check=False, stdout=out).returncode
+        return subprocess.run([*command, "--", "/bench", "--peer", "/mmlens_peer.ko", *more], check=False, stdout=out).returncode
 
 
 def folder(options: argparse.Namespace) -> Path:
@@ -81,7 +83,6 @@ def main() -> int:
         results = folder(options)
         csv = results / ("instructions.csv" if options.icount else "time.csv")
         if not options.report:
-            kernel.find(options.arch, options.kernel)
             start = time.monotonic()
             code = measure(options, more, csv)
             say(f"measured in {time.monotonic() - start:.0f} s: {csv}")

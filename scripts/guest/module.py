@@ -36,6 +36,8 @@ MMLENS = Module("rust/mmlens.ko", ".", ("Kbuild", "rust"))
 SAMPLE = Module("samples/rust_vm_minimal/vm_minimal.ko", "samples/rust_vm_minimal",
                 ("samples/rust_vm_minimal", "rust/vm", "rust/vm.rs", "rust/chardev", "rust/chardev.rs",
                  "rust/seq.rs", "rust/compat.rs"))  # fmt: skip
+# The device in C, to measure it against.
+PEER = Module("tools/bench/c_module/mmlens_peer.ko", "tools/bench/c_module", ("tools/bench/c_module", "rust/uapi"))
 
 
 def sources(module: Module) -> list[Path]:

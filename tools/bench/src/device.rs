@@ -12,6 +12,8 @@ use crate::sys::{
 use std::fs::File;
 
 pub const NODE: &str = "/dev/mmlens";
+/// The same in C: `c_module`.
+pub const PEER_NODE: &str = "/dev/mmlens-peer";
 const MAGIC: u8 = 0xe6;
 
 /// `struct mmlens_info`, as far as its first version goes.
@@ -53,6 +55,8 @@ pub const STRATEGY_EAGER: u32 = 2;
 pub const STRATEGY_HUGE: u32 = 4;
 pub const PAGE_KIND_PFNMAP: u32 = 1;
 pub const SETUP_TRACK: u32 = 1;
+/// Of the one in C: without its accounting.
+pub const SETUP_BARE: u32 = 1 << 31;
 
 /// `struct mmlens_stats`.
 #[repr(C)]

@@ -5,6 +5,8 @@
 
 mod contestants;
 mod device;
+mod faults;
+mod memory;
 mod sample;
 mod sys;
 mod target;
@@ -31,7 +33,7 @@ use walk::Plan;
 #[derive(Parser)]
 #[command(about = "Measures mmlens against its peers; prints CSV")]
 struct Options {
-    /// Only these contests: walk
+    /// Only these contests: walk, faults
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only these contestants
@@ -51,6 +53,9 @@ struct Options {
     /// Everything once and small: whether it works
     #[arg(long)]
     smoke: bool,
+    /// The device in C, to be loaded
+    #[arg(long)]
+    peer: Option<std::path::PathBuf>,
     /// The clock counts instructions
     #[arg(long)]
     icount: bool,
@@ -125,6 +130,16 @@ fn run(options: &Options) -> Res<()> {
     sample::line(format_args!("{}", sample::HEADER));
     if options.has("walk") {
         walk_contest(options)?;
+    }
+    if options.has("faults") {
+        if let Some(peer) = &options.peer {
+            sys::load_module(peer).context(peer.display())?;
+        }
+        faults::run(&faults::Plan {
+            rounds: options.rounds(),
+            is_small: options.smoke,
+            is_wanted: &|name| options.has_contestant(name),
+        })?;
     }
     Ok(())
 }

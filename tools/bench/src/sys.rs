@@ -11,7 +11,8 @@ use std::{
         AsRawFd,
         FromRawFd, //
     },
-    ptr,
+    path::Path,
+    ptr, //
 };
 
 /// What went wrong, for a person.
@@ -205,6 +206,37 @@ pub fn memfd(flags: u32) -> io::Result<File> {
     checked(fd.into())?;
     // SAFETY: It was just opened, and is nobody else's.
     Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// A descriptor for the faults of this process.
+pub fn userfaultfd() -> io::Result<File> {
+    // SAFETY: Only flags are given.
+    let fd = checked(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) })?;
+    // SAFETY: It was just opened, and is nobody else's.
+    Ok(unsafe { File::from_raw_fd(fd as i32) })
+}
+
+/// Loads a kernel module, if it is not loaded.
+pub fn load_module(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    // SAFETY: The descriptor is open, and the parameters are a string.
+    let result =
+        unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
+    match checked(result) {
+        Err(error) if error.raw_os_error() != Some(libc::EEXIST) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// How many faults this process has had that needed no disk.
+pub fn faults() -> u64 {
+    // SAFETY: The struct may be all zero, and is there.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    usage.ru_minflt as u64
 }
 
 /// Runs on one processor from now on. Says whether there is such.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Structs of the kernel's ABI: `include/uapi/linux/fs.h`.
+//! Structs of the kernel's ABI: `include/uapi/linux/fs.h` and `userfaultfd.h`.
 
 use crate::sys::iowr;
 
@@ -65,3 +65,29 @@ pub const PROCMAP_QUERY_COVERING_OR_NEXT_VMA: u64 = 0x10;
 
 /// Of an entry of `/proc/PID/pagemap`.
 pub const PM_PRESENT: u64 = 1 << 63;
+
+/// `struct uffdio_api`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct UffdioApi {
+    pub api: u64,
+    pub features: u64,
+    pub ioctls: u64,
+}
+
+/// `struct uffdio_register`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct UffdioRegister {
+    pub start: u64,
+    pub len: u64,
+    pub mode: u64,
+    pub ioctls: u64,
+}
+
+pub const UFFDIO_API: u64 = iowr::<UffdioApi>(0xaa, 0x3f);
+pub const UFFDIO_REGISTER: u64 = iowr::<UffdioRegister>(0xaa, 0);
+pub const UFFD_API: u64 = 0xaa;
+/// Write protection, also of shmem and of what is not there, and faults are resolved by the kernel.
+pub const UFFD_FEATURES: u64 = 1 << 0 | 1 << 12 | 1 << 13 | 1 << 15;
+pub const UFFDIO_REGISTER_MODE_WP: u64 = 1 << 1;
