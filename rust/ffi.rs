@@ -76,6 +76,11 @@ pub(crate) mod uapi {
         MMLENS_EVENT_USER,
         MMLENS_EVENT_VMA_LOCK,
         MMLENS_EVENT_WRITE,
+        MMLENS_FORM_COUNTS,
+        MMLENS_FORM_ENTRIES,
+        MMLENS_FORM_RUNS,
+        MMLENS_FORM_TABLES,
+        MMLENS_FORM_VMAS,
         MMLENS_IOC_MAGIC,
         MMLENS_OP_COUNT,
         MMLENS_OUTCOMES,
@@ -100,7 +105,9 @@ pub(crate) mod uapi {
         MMLENS_TEXT_SUMMARY,
         MMLENS_TEXT_USER_PGD,
         MMLENS_TEXT_VMAS,
-        MMLENS_VMA_ANON, //
+        MMLENS_VMA_ANON,
+        MMLENS_WALK_NAMES,
+        MMLENS_WALK_PAGES, //
     };
 }
 

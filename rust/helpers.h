@@ -118,7 +118,23 @@ struct mmlens_snapshot {
 	__u64 path[MMLENS_LEVELS];	/* entries followed, by level */
 };
 
+/* Neighbours in a table that are alike: Same in pt/scan.rs. */
+struct mmlens_same {
+	__u64 raw;			/* the first of them */
+	__u32 count;
+	__u32 in_order;			/* page frames follow one another */
+};
+
+/* What mmlens_scan_tables() needs to know, by level. */
+struct mmlens_scan {
+	__u64 mask[MMLENS_LEVELS];	/* bits in which leaves that are alike agree */
+	__u8 shift[8];			/* as in struct mmlens_machine */
+};
+
 void mmlens_read_machine(struct mmlens_machine *machine);
+unsigned int mmlens_scan_tables(struct mm_struct *mm, unsigned long addr, unsigned long end,
+				const struct mmlens_scan *scan, unsigned int max,
+				struct mmlens_snapshot *snapshot, struct mmlens_same *same);
 void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 			unsigned int level, unsigned int max,
 			struct mmlens_snapshot *snapshot, __u64 *entries);
@@ -160,6 +176,11 @@ __u64 mmlens_now(void);
 void mmlens_trace_fault(__u64 buffer, const struct mmlens_event *event);
 void mmlens_trace_mkwrite(__u64 buffer, const struct mmlens_event *event);
 void mmlens_trace_vma(__u64 buffer, const struct mmlens_event *event);
+
+/* uaccess.c */
+long mmlens_put_entries(__u64 *to, __u64 start, __u64 first, __u64 size, const __u64 *raws,
+			const __u64 *facts, unsigned long nr);
+int mmlens_put_words(__u64 *to, const __u64 *words, unsigned long nr);
 
 /* machine.c */
 

@@ -6,6 +6,7 @@
 
 mod ask;
 mod buffers;
+mod bulk;
 mod layout;
 mod mm;
 mod pagetable;
@@ -20,6 +21,7 @@ mod vmas;
 mod window;
 
 pub(crate) use ask::ask;
+pub(crate) use bulk::walk;
 pub(crate) use texts::open as open_text;
 
 use crate::{

@@ -9,8 +9,8 @@
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
 //! - pure (`pt`, `query`, `setup`, `text`): `core` only, no `unsafe`, also compiled on the host;
-//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `params`, `trace`, `rwsem`,
-//!   `global`, `compat`, `ffi`): the only `unsafe`;
+//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `params`, `trace`, `uaccess`,
+//!   `rwsem`, `global`, `compat`, `ffi`): the only `unsafe`;
 //! - logic (`device`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
@@ -38,6 +38,7 @@ mod setup;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod text;
 mod trace;
+mod uaccess;
 mod vm;
 
 use backing::Regions;

@@ -23,6 +23,7 @@ pub mod level;
 pub mod memory;
 pub mod page;
 pub mod position;
+pub mod scan;
 pub mod show;
 pub mod softleaf;
 pub mod walk;

@@ -155,6 +155,45 @@ impl SeqWriter<'_> {
     }
 }
 
+/// A seq file that is only a buffer, to write to and to look at.
+pub(crate) struct SeqBuffer {
+    m: KBox<bindings::seq_file>,
+    // Where `m` writes to.
+    bytes: KVVec<u8>,
+}
+
+impl SeqBuffer {
+    /// Room for less than `size` bytes.
+    pub(crate) fn new(size: usize) -> Result<Self> {
+        let mut bytes = KVVec::from_elem(0u8, size, GFP_KERNEL)?;
+        let m = KBox::new(
+            bindings::seq_file {
+                buf: bytes.as_mut_ptr().cast(),
+                size,
+                ..pin_init::zeroed()
+            },
+            GFP_KERNEL,
+        )?;
+        Ok(Self { m, bytes })
+    }
+
+    /// Forgets what was written.
+    pub(crate) fn clear(&mut self) {
+        self.m.count = 0;
+    }
+
+    /// To write behind what was written.
+    pub(crate) fn writer(&mut self) -> SeqWriter<'_> {
+        // SAFETY: `m` is ours, as long as the result is there.
+        unsafe { SeqWriter::from_raw(&raw mut *self.m) }
+    }
+
+    /// What was written.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.bytes.get(..self.m.count).unwrap_or_default()
+    }
+}
+
 impl fmt::Write for SeqWriter<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         // SAFETY: `m` is valid; the bytes are.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The look at the page tables: the only C function of mmlens with a body of
- * its own, because every accessor in it is an inline or a macro that the
+ * The look at the page tables: the only C functions of mmlens with a body of
+ * their own, because every accessor in them is an inline or a macro that the
  * architecture folds as the running kernel does.
  *
  * The rules are those of gup_fast (mm/gup.c), perf (perf_get_page_size()) and
@@ -121,24 +121,94 @@ void mmlens_read_machine(struct mmlens_machine *g)
 		g->shift[level] = min_t(u8, g->shift[level], top);
 }
 
+/* Where the way down ended, or was to end. */
+struct spot {
+	void *entry;		/* the one that translates the address */
+	unsigned int left;	/* entries from it to the end of its table */
+	unsigned int type;	/* what C takes it for; its level has another name if that is folded */
+};
+
+#define stops(type, e) \
+	(type##_none(e) || !type##_present(e) || type##_leaf(e) || type##_bad(e))
+
 /*
- * Notes the level @name, and if it is wanted copies entries from @p to the end of
- * its table and says where they are. Works on the arguments of
- * mmlens_read_tables(). Where x86_64 folds a level at run time, PTRS_PER_P4D is 1,
- * and so is what is copied at a time.
+ * Goes down to the entry of @level that translates @addr, or to where the way ends
+ * above, and returns that level. Interrupts are off, and stay off as long as @spot is
+ * of use.
+ *
+ * Where x86_64 folds a level at run time, PTRS_PER_P4D is 1, and so is what is left.
  */
-#define visit(type, name, p, index, ptrs)				\
+static __always_inline unsigned int descend(struct mm_struct *mm, unsigned long addr,
+					    unsigned int level, u64 *path, struct spot *spot)
+{
+	pgd_t *pgdp, pgd;
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t *pmdp, pmd;
+
+	pgdp = pgd_offset(mm, addr);
+	*spot = (struct spot) { pgdp, PTRS_PER_PGD - pgd_index(addr), PGD };
+	if (!mm_p4d_folded(mm) && level == PGD)
+		return PGD;
+	pgd = READ_ONCE(*pgdp);
+	path[PGD] = pgd_val(pgd);
+	if (stops(pgd, pgd))
+		return PGD;
+
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4dp = unfold(p4dp, pgd, pgdp);
+	*spot = (struct spot) { p4dp, PTRS_PER_P4D - p4d_index(addr), P4D };
+	if (!mm_pud_folded(mm) && level == P4D_NAME(mm))
+		return level;
+	p4d = READ_ONCE(*p4dp);
+	path[P4D_NAME(mm)] = p4d_val(p4d);
+	if (stops(p4d, p4d))
+		return P4D_NAME(mm);
+
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pudp = unfold(pudp, p4d, p4dp);
+	*spot = (struct spot) { pudp, PTRS_PER_PUD - pud_index(addr), PUD };
+	if (!mm_pmd_folded(mm) && level == PUD_NAME(mm))
+		return level;
+	pud = READ_ONCE(*pudp);
+	path[PUD_NAME(mm)] = pud_val(pud);
+	if (stops(pud, pud))
+		return PUD_NAME(mm);
+
+	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmdp = unfold(pmdp, pud, pudp);
+	*spot = (struct spot) { pmdp, PTRS_PER_PMD - pmd_index(addr), PMD };
+	if (level == PMD_NAME(mm))
+		return level;
+	pmd = READ_ONCE(*pmdp);
+	path[PMD_NAME(mm)] = pmd_val(pmd);
+	if (stops(pmd, pmd))
+		return PMD_NAME(mm);
+
+	*spot = (struct spot) { pte_offset_kernel(&pmd, addr), PTRS_PER_PTE - pte_index(addr), PTE };
+	return PTE;
+}
+
+#define value(type, p, i) type##_val(READ_ONCE((p)[i]))
+
+/* Eight at a time: with interrupts off nothing is worth more than to be done. */
+#define copy(type, from, nr, to)					\
 ({									\
-	unsigned int found = (name);					\
+	const type##_t *p = (from);					\
+	unsigned int i = 0;						\
 									\
-	s->reached = found;						\
-	if (found == level) {							\
-		s->nr = min_t(unsigned int, max, (ptrs) - (index));	\
-		for (unsigned int i = 0; i < s->nr; i++)		\
-			entries[i] = type##_val(READ_ONCE((p)[i]));	\
-		s->address = virt_to_phys(p);				\
+	for (; i + 8 <= (nr); i += 8) {					\
+		(to)[i] = value(type, p, i);				\
+		(to)[i + 1] = value(type, p, i + 1);			\
+		(to)[i + 2] = value(type, p, i + 2);			\
+		(to)[i + 3] = value(type, p, i + 3);			\
+		(to)[i + 4] = value(type, p, i + 4);			\
+		(to)[i + 5] = value(type, p, i + 5);			\
+		(to)[i + 6] = value(type, p, i + 6);			\
+		(to)[i + 7] = value(type, p, i + 7);			\
 	}								\
-	found == level;							\
+	for (; i < (nr); i++)						\
+		(to)[i] = value(type, p, i);				\
 })
 
 /**
@@ -161,56 +231,156 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 			struct mmlens_snapshot *s, __u64 *entries)
 {
 	unsigned long flags;
-	pgd_t *pgdp, pgd;
-	p4d_t *p4dp, p4d;
-	pud_t *pudp, pud;
-	pmd_t *pmdp, pmd;
-	pte_t *ptep;
+	unsigned int nr;
+	struct spot spot;
 
 	*s = (struct mmlens_snapshot) { };
 
 	local_irq_save(flags);
-
-	pgdp = pgd_offset(mm, addr);
-	if (!mm_p4d_folded(mm) &&
-	    visit(pgd, PGD, pgdp, pgd_index(addr), PTRS_PER_PGD))
+	s->reached = descend(mm, addr, level, s->path, &spot);
+	if (s->reached != level)
 		goto out;
-	pgd = READ_ONCE(*pgdp);
-	s->path[PGD] = pgd_val(pgd);
-	if (pgd_none(pgd) || !pgd_present(pgd) || pgd_leaf(pgd) || pgd_bad(pgd))
-		goto out;
-
-	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
-	p4dp = unfold(p4dp, pgd, pgdp);
-	if (!mm_pud_folded(mm) &&
-	    visit(p4d, P4D_NAME(mm), p4dp, p4d_index(addr), PTRS_PER_P4D))
-		goto out;
-	p4d = READ_ONCE(*p4dp);
-	s->path[P4D_NAME(mm)] = p4d_val(p4d);
-	if (p4d_none(p4d) || !p4d_present(p4d) || p4d_leaf(p4d) || p4d_bad(p4d))
-		goto out;
-
-	pudp = pud_offset_lockless(p4dp, p4d, addr);
-	pudp = unfold(pudp, p4d, p4dp);
-	if (!mm_pmd_folded(mm) &&
-	    visit(pud, PUD_NAME(mm), pudp, pud_index(addr), PTRS_PER_PUD))
-		goto out;
-	pud = READ_ONCE(*pudp);
-	s->path[PUD_NAME(mm)] = pud_val(pud);
-	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
-		goto out;
-
-	pmdp = pmd_offset_lockless(pudp, pud, addr);
-	pmdp = unfold(pmdp, pud, pudp);
-	if (visit(pmd, PMD_NAME(mm), pmdp, pmd_index(addr), PTRS_PER_PMD))
-		goto out;
-	pmd = READ_ONCE(*pmdp);
-	s->path[PMD_NAME(mm)] = pmd_val(pmd);
-	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
-		goto out;
-
-	ptep = pte_offset_kernel(&pmd, addr);
-	visit(pte, PTE, ptep, pte_index(addr), PTRS_PER_PTE);
+	nr = min(max, spot.left);
+	switch (spot.type) {
+	case PTE: copy(pte, spot.entry, nr, entries); break;
+	case PMD: copy(pmd, spot.entry, nr, entries); break;
+	case PUD: copy(pud, spot.entry, nr, entries); break;
+	case P4D: copy(p4d, spot.entry, nr, entries); break;
+	case PGD: copy(pgd, spot.entry, nr, entries); break;
+	}
+	s->nr = nr;
+	s->address = virt_to_phys(spot.entry);
 out:
 	local_irq_restore(flags);
+}
+
+/* Leaves of the upper two levels do not exist. */
+#define pte_frame(e) pte_pfn(e)
+#define pmd_frame(e) pmd_pfn(e)
+#define pud_frame(e) pud_pfn(e)
+#define p4d_frame(e) 0UL
+#define pgd_frame(e) 0UL
+
+/*
+ * How many of the @nr entries from @p on are alike, in *@same the first of them: a
+ * leaf and those that agree with it in @mask, anything else and those that are
+ * equal. @pages is what a leaf of this level maps.
+ */
+#define alike(type, p, nr, mask, pages, same)				\
+({									\
+	const type##_t *e = (p);					\
+	type##_t head = READ_ONCE(e[0]);				\
+	u64 first = type##_val(head), bits = ~0ULL;			\
+	unsigned int n = 1, ordered;					\
+									\
+	if (type##_present(head)) {					\
+		bits = (mask);						\
+		if ((nr) > 1) {						\
+			type##_t second = READ_ONCE(e[1]);		\
+			u64 step = type##_val(second) - first;		\
+									\
+			if (type##_frame(second) == type##_frame(head) + (pages) &&	\
+			    !((type##_val(second) ^ first) & bits))	\
+				while (n < (nr) && value(type, e, n) == first + n * step)	\
+					n++;				\
+		}							\
+	}								\
+	ordered = n;							\
+	while (n + 8 <= (nr)) {						\
+		u64 differ = value(type, e, n) ^ first;			\
+									\
+		differ |= value(type, e, n + 1) ^ first;		\
+		differ |= value(type, e, n + 2) ^ first;		\
+		differ |= value(type, e, n + 3) ^ first;		\
+		differ |= value(type, e, n + 4) ^ first;		\
+		differ |= value(type, e, n + 5) ^ first;		\
+		differ |= value(type, e, n + 6) ^ first;		\
+		differ |= value(type, e, n + 7) ^ first;		\
+		if (differ & bits)					\
+			break;						\
+		n += 8;							\
+	}								\
+	while (n < (nr) && !((value(type, e, n) ^ first) & bits))	\
+		n++;							\
+	(same)->raw = first;						\
+	(same)->count = n;						\
+	(same)->in_order = n == ordered;				\
+	n;								\
+})
+
+/* The same of as many as fit into @same, up to the next entry that is a table. */
+#define scan_table(type, from, nr, mask, pages, same, max, done)	\
+({									\
+	const type##_t *p = (from);					\
+	unsigned int runs = 0;						\
+									\
+	(done) = 0;							\
+	while ((done) < (nr) && runs < (max)) {				\
+		if ((done) && !stops(type, READ_ONCE(p[done])))		\
+			break;						\
+		(done) += alike(type, p + (done), (nr) - (done), mask, pages, (same) + runs);	\
+		runs++;							\
+	}								\
+	runs;								\
+})
+
+/* The lowest level has no tables. */
+#define pte_leaf(e) true
+#define pte_bad(e) false
+
+/**
+ * mmlens_scan_tables() - summarise the entries that an address ends at, once
+ * @mm: the address space; the caller holds its mmap lock
+ * @addr: an address inside of a VMA found under that lock
+ * @end: where that VMA ends, or before; above @addr
+ * @scan: what makes entries alike
+ * @max: room in @same, at least 1
+ * @s: gets the way down, how many entries from there on were read, and where they are
+ * @same: gets runs of entries that are alike
+ *
+ * Nothing is copied but the first entry of each run. What is read twice is what was
+ * found to be of no run, and is taken as it is then.
+ *
+ * Context: Process context; interrupts are off for about as many loads as a table has
+ * entries.
+ *
+ * Return: how many runs there are in @same, at least 1.
+ */
+unsigned int mmlens_scan_tables(struct mm_struct *mm, unsigned long addr, unsigned long end,
+				const struct mmlens_scan *scan, unsigned int max,
+				struct mmlens_snapshot *s, struct mmlens_same *same)
+{
+	unsigned int level, nr, shift, runs = 0;
+	unsigned long flags;
+	struct spot spot;
+	u64 mask;
+
+	*s = (struct mmlens_snapshot) { };
+
+	local_irq_save(flags);
+	level = descend(mm, addr, PTE, s->path, &spot);
+	shift = scan->shift[level];
+	mask = scan->mask[level];
+	nr = min_t(unsigned long, spot.left, ((end - 1) >> shift) - (addr >> shift) + 1);
+	switch (spot.type) {
+	case PTE:
+		runs = scan_table(pte, spot.entry, nr, mask, 1, same, max, s->nr);
+		break;
+	case PMD:
+		runs = scan_table(pmd, spot.entry, nr, mask, PTRS_PER_PTE, same, max, s->nr);
+		break;
+	case PUD:
+		runs = scan_table(pud, spot.entry, nr, mask, PUD_SIZE / PAGE_SIZE, same, max, s->nr);
+		break;
+	case P4D:
+		runs = scan_table(p4d, spot.entry, nr, mask, 1, same, max, s->nr);
+		break;
+	case PGD:
+		runs = scan_table(pgd, spot.entry, nr, mask, 1, same, max, s->nr);
+		break;
+	}
+	s->reached = level;
+	s->address = virt_to_phys(spot.entry);
+	local_irq_restore(flags);
+	return runs;
 }

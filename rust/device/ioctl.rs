@@ -18,7 +18,10 @@ use crate::{
         Backing, //
     },
     compat,
-    debugfs::may_show_addresses,
+    debugfs::{
+        self,
+        may_show_addresses, //
+    },
     ffi::uapi::{
         mmlens_attach,
         mmlens_dirty,
@@ -31,6 +34,7 @@ use crate::{
         mmlens_setup,
         mmlens_stats,
         mmlens_text,
+        mmlens_walk,
         MMLENS_AREA_ALLOC,
         MMLENS_AREA_IOREMAP,
         MMLENS_AREA_MAP,
@@ -78,6 +82,7 @@ const NR_EVENTS: u32 = 0x03;
 const NR_DIRTY: u32 = 0x04;
 const NR_REVOKE: u32 = 0x05;
 const NR_RESTORE: u32 = 0x06;
+const NR_WALK: u32 = 0x07;
 const NR_QUERY: u32 = 0x08;
 const NR_TEXT: u32 = 0x09;
 const NR_ATTACH: u32 = 0x0a;
@@ -107,6 +112,7 @@ pub(super) fn dispatch(buffer: &Buffer, cmd: u32, arg: usize) -> Result<isize> {
         NR_DIRTY => dirty(buffer, Request::from_user(arg, size)?)?,
         NR_REVOKE => revoke(buffer, Request::from_user(arg, size)?)?,
         NR_RESTORE => restore(buffer, Request::from_user(arg, size)?)?,
+        NR_WALK => walk(Request::from_user(arg, size)?)?,
         NR_QUERY => query(Request::from_user(arg, size)?)?,
         NR_TEXT => return text(Request::from_user(arg, size)?),
         NR_ATTACH => inspect::attach(attachment(Request::from_user(arg, size)?))?,
@@ -348,6 +354,13 @@ fn restore(buffer: &Buffer, request: Request<mmlens_revoke>) -> Result {
         return Err(EINVAL);
     }
     buffer.restore()
+}
+
+/// Errors: those of [`debugfs::may_look`] and of [`inspect::walk`].
+fn walk(request: Request<mmlens_walk>) -> Result {
+    debugfs::may_look()?;
+    let answer = inspect::walk(request.value())?;
+    request.answer(|_| answer)
 }
 
 /// Errors: those of [`inspect::ask`].

@@ -15,7 +15,8 @@ use crate::ffi::uapi::{
     mmlens_revoke,
     mmlens_setup,
     mmlens_stats,
-    mmlens_text, //
+    mmlens_text,
+    mmlens_walk, //
 };
 use core::mem::size_of;
 use kernel::{
@@ -54,6 +55,7 @@ versioned! {
     mmlens_setup: 48,
     mmlens_stats: 344,
     mmlens_text: 16,
+    mmlens_walk: 136,
 }
 
 /// A request as the caller sent it, and where the answer goes.

@@ -47,9 +47,6 @@ impl Window {
 
     /// Looks at the entries at the start of `span`, as many as fit, and at the pages that they map.
     /// `is_anonymous` says that the span is of anonymous memory.
-    ///
-    /// A page is looked at without a reference, so the entries are read once more: what has changed
-    /// meanwhile stays [`PageKind::Unknown`].
     pub(super) fn take<T: Tables, F: Format>(
         &mut self,
         format: &F,
@@ -72,31 +69,18 @@ impl Window {
             step.next = step.next.max(table.map_or(above.next, |found| found.start));
             return Ok(step);
         }
-        let leaf_at = |raw: Raw| match format.decode(raw, span.level) {
-            Entry::Leaf { pfn } => Some(pfn),
-            _ => None,
-        };
-        let is_huge = span.level > Level::Pte;
-        let mut any = false;
         let entries = self.entries.get(step.range()).unwrap_or_default();
-        for (&raw, page) in entries.iter().zip(self.pages.iter_mut()) {
-            *page = PageKind::Unknown;
-            if let Some(pfn) = leaf_at(raw) {
-                *page = page_kind(pfn).seen(format.is_special(raw), is_huge && is_anonymous);
-                any = true;
-            }
-        }
-        if any {
-            let again = Step::take(geometry, tables, span, &mut self.again)?;
-            let again = self.again.get(again.range()).unwrap_or_default();
-            let mut again = again.iter();
-            for (&before, page) in entries.iter().zip(self.pages.iter_mut()) {
-                let after = again.next().copied();
-                if after.is_none_or(|after| before != after && leaf_at(before) != leaf_at(after)) {
-                    *page = PageKind::Unknown;
-                }
-            }
-        }
+        let again = &mut self.again;
+        look_at_pages(
+            format,
+            geometry,
+            tables,
+            span,
+            entries,
+            again,
+            &mut self.pages,
+            is_anonymous,
+        )?;
         Ok(step)
     }
 
@@ -125,4 +109,46 @@ impl Window {
             .zip(pages)
             .map(|(found, &page)| Found { page, ..found })
     }
+}
+
+/// Looks at the pages that `entries` map, which are those at the start of `span`: `pages` gets their
+/// kinds. `again` is room for the entries. `is_anonymous` says that the span is of anonymous memory.
+///
+/// A page is looked at without a reference, so the entries are read once more: what has changed
+/// meanwhile stays [`PageKind::Unknown`].
+#[allow(clippy::too_many_arguments)] // Each is a thing of its own.
+pub(super) fn look_at_pages<T: Tables, F: Format>(
+    format: &F,
+    geometry: &Geometry,
+    tables: &mut T,
+    span: Span,
+    entries: &[Raw],
+    again: &mut [Raw],
+    pages: &mut [PageKind],
+    is_anonymous: bool,
+) -> Result<(), T::Error> {
+    let leaf_at = |raw: Raw| match format.decode(raw, span.level) {
+        Entry::Leaf { pfn } => Some(pfn),
+        _ => None,
+    };
+    let is_huge = span.level > Level::Pte;
+    let mut any = false;
+    for (&raw, page) in entries.iter().zip(pages.iter_mut()) {
+        *page = PageKind::Unknown;
+        if let Some(pfn) = leaf_at(raw) {
+            *page = page_kind(pfn).seen(format.is_special(raw), is_huge && is_anonymous);
+            any = true;
+        }
+    }
+    if any {
+        let step = Step::take(geometry, tables, span, again)?;
+        let mut again = again.get(step.range()).unwrap_or_default().iter();
+        for (&before, page) in entries.iter().zip(pages.iter_mut()) {
+            let after = again.next().copied();
+            if after.is_none_or(|after| before != after && leaf_at(before) != leaf_at(after)) {
+                *page = PageKind::Unknown;
+            }
+        }
+    }
+    Ok(())
 }

@@ -3,9 +3,18 @@
 //! Snapshots of the page tables of a process. The look itself is in `tables.c`, where the rules
 //! are.
 
-use super::vmas::MmapReadLock;
+use super::{
+    brief::brief,
+    vmas::{
+        MmapReadLock,
+        VmaInfo, //
+    }, //
+};
 use crate::{
-    ffi,
+    ffi::{
+        self,
+        uapi::mmlens_vma, //
+    },
     pt::{
         entry::{
             AddressBits,
@@ -18,6 +27,10 @@ use crate::{
         },
         memory::Attributes,
         page::PageKind,
+        scan::{
+            Masks,
+            Same, //
+        },
         softleaf::{
             SoftKind,
             SoftTypes, //
@@ -27,8 +40,10 @@ use crate::{
             Tables, //
         },
         Native, //
-    }, //
+    },
+    text::vma_flags::VmaFlags, //
 };
+use core::ops::Range;
 use kernel::{
     mm::virt::VmaRef,
     prelude::*, //
@@ -148,6 +163,151 @@ impl<'a> VmaTables<'a> {
     }
 }
 
+/// What it takes to summarise tables ([`VmaTables::scan`]).
+pub(crate) struct Scan(ffi::mmlens_scan);
+
+impl Scan {
+    /// Leaves are alike if they agree in `masks`.
+    pub(crate) fn new(masks: &Masks) -> Self {
+        Self(ffi::mmlens_scan {
+            mask: masks.0,
+            shift: machine().shift,
+        })
+    }
+}
+
+impl VmaTables<'_> {
+    /// `vm_flags`.
+    pub(crate) fn flags(&self) -> VmaFlags {
+        VmaFlags(self.vma.flags() as u64)
+    }
+
+    /// The VMA in numbers.
+    pub(crate) fn brief(&self) -> mmlens_vma {
+        brief(self.vma)
+    }
+
+    /// A copy of what there is to say of the VMA.
+    pub(crate) fn info(&self) -> VmaInfo {
+        VmaInfo::read(self.lock, self.vma)
+    }
+
+    /// Whether it is of anonymous memory (`vma_is_anonymous()`).
+    pub(crate) fn is_anonymous(&self) -> bool {
+        // SAFETY: The VMA is locked.
+        unsafe { (*self.vma.as_ptr()).vm_ops.is_null() }
+    }
+
+    /// Copies the entries of `level` for `range`, which are of the one table that serves `va`, also
+    /// those that serve no VMA: the VMA at `va` keeps the table.
+    ///
+    /// Errors: `EFAULT` if `va` is not in the VMA or not in the range, `EINVAL` if the entries are of
+    /// more than one table or do not fit.
+    pub(crate) fn whole(
+        &self,
+        range: Range<u64>,
+        va: u64,
+        level: Level,
+        window: &mut [Raw],
+    ) -> Result<Snapshot> {
+        if va < self.start() || va >= self.end() || !range.contains(&va) {
+            return Err(EFAULT);
+        }
+        let above = self.geometry.levels().take_while(|&l| l > level).last();
+        let table = |va| above.map_or(0, |above| self.geometry.entry_start(va, above));
+        let size = self.geometry.size(level);
+        let max = range.end.saturating_sub(range.start).div_ceil(size);
+        let max = usize::try_from(max)?;
+        if table(range.start) != table(va)
+            || table(range.end - 1) != table(va)
+            || max > window.len()
+        {
+            return Err(EINVAL);
+        }
+        let mut first = self.read(range.start, level, window.get_mut(..max).ok_or(EINVAL)?)?;
+        // A top table that serves for a folded level is read entry by entry.
+        while first.count > 0 && first.count < max {
+            let at = range.start + first.count as u64 * size;
+            let rest = window.get_mut(first.count..max).ok_or(EINVAL)?;
+            match self.read(at, level, rest)?.count {
+                0 => break,
+                more => first.count += more,
+            }
+        }
+        Ok(first)
+    }
+
+    /// Copies entries of `level` from the one that translates `va` on.
+    ///
+    /// `va` is in the VMA, or its entry is in a table that serves an address in the VMA; so are the
+    /// other entries that fit.
+    fn read(&self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot> {
+        let mut raw = ffi::mmlens_snapshot::default();
+        // SAFETY: The mmap lock is held and the tables on the way to `va` serve a VMA found under it;
+        // the window has as much room as is said.
+        // CAST: `Raw` is transparent.
+        unsafe {
+            ffi::mmlens_read_tables(
+                self.lock.mm().as_raw(),
+                va as usize,
+                u32::from(level.number()),
+                window.len().min(WINDOW) as u32,
+                &raw mut raw,
+                window.as_mut_ptr().cast(),
+            )
+        };
+        snapshot(&raw)
+    }
+
+    /// Summarises the entries that `va` ends at, of interest up to `end`, and returns the look and
+    /// how many of `same` it filled.
+    ///
+    /// Errors: `EFAULT` if `va` is not in the VMA or not below `end`, `EINVAL` if there is no room.
+    pub(crate) fn scan(
+        &self,
+        scan: &Scan,
+        va: u64,
+        end: u64,
+        same: &mut [Same],
+    ) -> Result<(Snapshot, usize)> {
+        let end = end.min(self.end());
+        if va < self.start() || va >= end {
+            return Err(EFAULT);
+        }
+        let max = same.len().min(WINDOW);
+        if max == 0 {
+            return Err(EINVAL);
+        }
+        let mut raw = ffi::mmlens_snapshot::default();
+        // SAFETY: The mmap lock is held, `va` is in a VMA found under it, and `end` not above that;
+        // there is room for `max` runs.
+        // CAST: `Same` has the layout of the C struct.
+        let runs = unsafe {
+            ffi::mmlens_scan_tables(
+                self.lock.mm().as_raw(),
+                va as usize,
+                end as usize,
+                &raw const scan.0,
+                max as u32,
+                &raw mut raw,
+                same.as_mut_ptr().cast(),
+            )
+        };
+        Ok((snapshot(&raw)?, runs as usize))
+    }
+}
+
+/// What C has found.
+fn snapshot(raw: &ffi::mmlens_snapshot) -> Result<Snapshot> {
+    let reached = u8::try_from(raw.reached).ok().and_then(Level::from_number);
+    Ok(Snapshot {
+        reached: reached.ok_or(EFAULT)?,
+        count: raw.nr as usize,
+        address: raw.address,
+        path: raw.path.map(Raw),
+    })
+}
+
 impl Tables for VmaTables<'_> {
     type Error = Error;
 
@@ -166,26 +326,6 @@ impl Tables for VmaTables<'_> {
             return Err(EINVAL);
         }
 
-        let mut raw = ffi::mmlens_snapshot::default();
-        // SAFETY: The mmap lock is held and `va` is in a VMA found under it; the window has room
-        // for `max` entries.
-        // CAST: `Raw` is transparent.
-        unsafe {
-            ffi::mmlens_read_tables(
-                self.lock.mm().as_raw(),
-                va as usize,
-                u32::from(level.number()),
-                max as u32,
-                &raw mut raw,
-                window.as_mut_ptr().cast(),
-            )
-        };
-        let reached = u8::try_from(raw.reached).ok().and_then(Level::from_number);
-        Ok(Snapshot {
-            reached: reached.ok_or(EFAULT)?,
-            count: raw.nr as usize,
-            address: raw.address,
-            path: raw.path.map(Raw),
-        })
+        self.read(va, level, window.get_mut(..max).ok_or(EINVAL)?)
     }
 }

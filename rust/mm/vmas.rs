@@ -61,6 +61,12 @@ impl<'a> MmapReadLock<'a> {
         self.mm
     }
 
+    /// Whether somebody waits for the lock (`mmap_lock_is_contended()`).
+    pub(crate) fn is_contended(&self) -> bool {
+        // SAFETY: `mm` is valid.
+        unsafe { ffi::mmlens_mmap_lock_is_contended(self.mm.as_raw()) }
+    }
+
     /// The VMA that contains `addr`, or else the next one above.
     pub(crate) fn find_vma(&self, addr: u64) -> Option<&VmaRef> {
         // SAFETY: The lock is held; any address will do.

@@ -19,6 +19,7 @@ use super::{
 
 /// A set of facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Facts(pub u64);
 
 macro_rules! facts {

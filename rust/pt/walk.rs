@@ -37,6 +37,18 @@ pub struct Snapshot {
     pub path: [Raw; LEVELS],
 }
 
+impl Snapshot {
+    /// What the tables above `level` leave to user space.
+    pub fn limits<F: Format>(&self, format: &F, geometry: &Geometry, level: Level) -> Rights {
+        let above = geometry.levels().take_while(|&l| l > level);
+        above.fold(Rights::ALL, |rights, level| {
+            let raw = self.path.get(usize::from(level.number()));
+            let raw = raw.copied().unwrap_or_default();
+            rights.and(format.rights(raw, &format.decode(raw, level), level))
+        })
+    }
+}
+
 /// A source of entries: the tables of a process in the kernel, tables in ordinary memory in the
 /// tests.
 pub trait Tables {
@@ -177,15 +189,6 @@ impl Step {
         usize::try_from(in_table / geometry.size(level)).unwrap_or(0)
     }
 
-    /// What the tables above the entries leave to user space.
-    fn limits<F: Format>(&self, format: &F, geometry: &Geometry) -> Rights {
-        let above = geometry.levels().take_while(|&l| l > self.span.level);
-        above.fold(Rights::ALL, |rights, level| {
-            let raw = self.above(level);
-            rights.and(format.rights(raw, &format.decode(raw, level), level))
-        })
-    }
-
     /// The entries that the step has put into `window`, in address order, [`Entry::None`] included.
     pub fn found<'a, F: Format>(
         &self,
@@ -197,7 +200,7 @@ impl Step {
         let size = geometry.size(level);
         let first = geometry.entry_start(start, level);
         let entries = window.get(self.range()).unwrap_or_default();
-        let limits = self.limits(format, geometry);
+        let limits = self.snapshot.limits(format, geometry, level);
         let at = self.snapshot.address;
         let starts = (0u64..).map(move |i| (i, first.saturating_add(i.saturating_mul(size))));
         starts

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Words for user space, stored one by one.
+//!
+//! `copy_to_user()` is made for what is copied as it is. Records are made as they are stored, so the
+//! copy in between is saved; and where a processor is emulated, a loop of stores is several times as
+//! fast as the string instruction of x86_64.
+//!
+//! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
+
+use crate::{
+    ffi,
+    pt::{
+        entry::Raw,
+        facts::Facts, //
+    },
+};
+use core::ptr::with_exposed_provenance_mut;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// Memory of the caller, into which records are put one behind the other.
+pub(crate) struct UserWords {
+    at: usize,
+    /// Words that are left.
+    room: usize,
+}
+
+impl UserWords {
+    /// `bytes` bytes at `at`.
+    ///
+    /// Errors: `EINVAL` if that is not aligned to words.
+    pub(crate) fn new(at: u64, bytes: u64) -> Result<Self> {
+        let at = usize::try_from(at)?;
+        if at % size_of::<u64>() != 0 {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            at,
+            room: usize::try_from(bytes)? / size_of::<u64>(),
+        })
+    }
+
+    /// How many words fit.
+    pub(crate) fn room(&self) -> usize {
+        self.room
+    }
+
+    fn advance(&mut self, words: usize) {
+        self.at = self.at.saturating_add(words * size_of::<u64>());
+        self.room = self.room.saturating_sub(words);
+    }
+
+    /// Puts `words` there. Sleeps.
+    ///
+    /// Errors: `ENOSPC` if there is no room, `EFAULT`.
+    pub(crate) fn put(&mut self, words: &[u64]) -> Result {
+        // SAFETY: The words are there.
+        unsafe { self.store(words.as_ptr(), words.len()) }
+    }
+
+    /// The same of entries.
+    pub(crate) fn put_raws(&mut self, raws: &[Raw]) -> Result {
+        // SAFETY: The entries are there.
+        // CAST: `Raw` is transparent.
+        unsafe { self.store(raws.as_ptr().cast(), raws.len()) }
+    }
+
+    /// # Safety
+    ///
+    /// There are `count` words at `words`.
+    unsafe fn store(&mut self, words: *const u64, count: usize) -> Result {
+        if count > self.room {
+            return Err(ENOSPC);
+        }
+        let to = with_exposed_provenance_mut(self.at);
+        // SAFETY: `to` is only taken for an address of user space; the rest is the caller's promise.
+        to_result(unsafe { ffi::mmlens_put_words(to, words, count) })?;
+        self.advance(count);
+        Ok(())
+    }
+
+    /// Puts a `struct mmlens_entry` there for each of `raws` that has `facts`, and returns how many
+    /// these are. The first one translates `first`, which is no less than `start`, and each `size`
+    /// bytes. Sleeps.
+    ///
+    /// Errors: `ENOSPC` if there is no room for all of them, `EFAULT`.
+    pub(crate) fn put_entries(
+        &mut self,
+        start: u64,
+        first: u64,
+        size: u64,
+        raws: &[Raw],
+        facts: &[Facts],
+    ) -> Result<usize> {
+        let count = raws.len().min(facts.len());
+        if count.saturating_mul(3) > self.room {
+            return Err(ENOSPC);
+        }
+        let to = with_exposed_provenance_mut(self.at);
+        // SAFETY: `to` is only taken for an address of user space; both arrays have `count` words.
+        // CAST: `Raw` and `Facts` are transparent.
+        let put = unsafe {
+            ffi::mmlens_put_entries(
+                to,
+                start,
+                first,
+                size,
+                raws.as_ptr().cast(),
+                facts.as_ptr().cast(),
+                count,
+            )
+        };
+        let put = usize::try_from(put).map_err(|_| EFAULT)?;
+        self.advance(3 * put);
+        Ok(put)
+    }
+}
