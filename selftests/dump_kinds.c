@@ -11,6 +11,7 @@
 #include "lib/compare_kind.h"
 #include "lib/knobs.h"
 #include "lib/util.h"
+#include "lib/walk.h"
 
 static const struct kind *wanted;
 
@@ -72,6 +73,7 @@ TEST_F_TIMEOUT(kind, is_shown, 300)
 	EXPECT_EQ(0, compare_entries(self->target)) TH_LOG("%s", compare_message);
 	EXPECT_EQ(0, compare_pagetable(self->target)) TH_LOG("%s", compare_message);
 	EXPECT_EQ(0, compare_smaps(self->target)) TH_LOG("%s", compare_message);
+	EXPECT_EQ(0, compare_walk(self->target)) TH_LOG("%s", compare_message);
 	if (self->m->other) {
 		ASSERT_EQ(0, lens_attach(self->m->other));
 		EXPECT_EQ(0, compare_entries(self->m->other)) TH_LOG("%s", compare_message);
@@ -196,6 +198,7 @@ TEST_F_TIMEOUT(every_kind, in_one_process, 300)
 	EXPECT_LT(2 * PAGES, compare_nonpresent);
 	EXPECT_EQ(0, compare_pagetable(self->target)) TH_LOG("%s", compare_message);
 	EXPECT_EQ(0, compare_smaps(self->target)) TH_LOG("%s", compare_message);
+	EXPECT_EQ(0, compare_walk(self->target)) TH_LOG("%s", compare_message);
 }
 
 TEST_HARNESS_MAIN
