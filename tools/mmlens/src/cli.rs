@@ -50,6 +50,8 @@ pub enum Command {
     Man(man::Args),
     Filter(filter::Args),
     Scan(scan::Args),
+    Save(save::Args),
+    Diff(diff::Args),
 }
 
 impl Cli {
@@ -71,6 +73,8 @@ impl Cli {
             Command::Man(args) => args.run(&mut context),
             Command::Filter(args) => args.run(&mut context),
             Command::Scan(args) => args.run(&mut context),
+            Command::Save(args) => args.run(&mut context),
+            Command::Diff(args) => args.run(&mut context),
         };
         // Also of what went wrong in the middle: what is known was worth reading.
         let flushed = context.out.flush();

@@ -3,6 +3,7 @@
 //! The commands, a file each: `Args` is what clap reads, `Args::run` does it.
 
 pub mod completions;
+pub mod diff;
 pub mod events;
 pub mod explain;
 pub mod filter;
@@ -12,6 +13,7 @@ pub mod kernel;
 pub mod man;
 pub mod maps;
 pub mod rmap;
+pub mod save;
 pub mod scan;
 pub mod show;
 pub mod tables;

@@ -9,12 +9,14 @@
 mod cli;
 mod commands;
 mod context;
+mod diff;
 mod error;
 mod extent;
 mod filter;
 mod matching;
 mod output;
 mod parse;
+mod snapshot;
 mod space;
 mod target;
 #[cfg(test)]
