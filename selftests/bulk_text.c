@@ -247,6 +247,29 @@ TEST_F(text, refuses_what_is_not_in_the_header)
 	}
 }
 
+TEST_F(text, structs_are_versioned_by_their_size)
+{
+	struct { struct mmlens_text text; __u64 more; } larger = {
+		.text = { .size = sizeof(larger), .what = MMLENS_TEXT_MM },
+	};
+	unsigned int sized = _IOC(_IOC_WRITE, MMLENS_IOC_MAGIC, 9, sizeof(larger));
+	int text = ioctl(self->fd, sized, &larger);
+
+	EXPECT_LT(0, text);
+	close(text);
+	larger.more = 1;
+	EXPECT_EQ(-1, ioctl(self->fd, sized, &larger));
+	EXPECT_EQ(E2BIG, errno);
+	larger.text.size = 12;
+	EXPECT_EQ(-1, ioctl(self->fd, _IOC(_IOC_WRITE, MMLENS_IOC_MAGIC, 9, 12), &larger));
+	EXPECT_EQ(EINVAL, errno);
+	larger.text.size = 4;
+	EXPECT_EQ(-1, ioctl(self->fd, _IOC(_IOC_WRITE, MMLENS_IOC_MAGIC, 10, 4), &larger));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, ioctl(self->fd, _IOC(_IOC_WRITE, MMLENS_IOC_MAGIC, 11, 4), &larger));
+	EXPECT_EQ(EINVAL, errno);
+}
+
 TEST_F(text, is_a_descriptor_with_the_flags_that_it_should_have)
 {
 	int text = text_open(self->fd, MMLENS_TEXT_MM, 0);

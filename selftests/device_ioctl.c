@@ -9,7 +9,7 @@
 #include "lib/util.h"
 
 #define LARGEST 512
-#define NUMBERS 7
+#define NUMBERS 13
 
 FIXTURE(device_ioctl)
 {
@@ -34,6 +34,8 @@ FIXTURE_VARIANT_ADD(device_ioctl, events) IOCTL(MMLENS_IOC_EVENTS, struct mmlens
 FIXTURE_VARIANT_ADD(device_ioctl, dirty) IOCTL(MMLENS_IOC_DIRTY, struct mmlens_dirty, 48);
 FIXTURE_VARIANT_ADD(device_ioctl, revoke) IOCTL(MMLENS_IOC_REVOKE, struct mmlens_revoke, 8);
 FIXTURE_VARIANT_ADD(device_ioctl, restore) IOCTL(MMLENS_IOC_RESTORE, struct mmlens_revoke, 8);
+FIXTURE_VARIANT_ADD(device_ioctl, query) IOCTL(MMLENS_IOC_QUERY, struct mmlens_query, 352);
+FIXTURE_VARIANT_ADD(device_ioctl, machine) IOCTL(MMLENS_IOC_MACHINE, struct mmlens_machine, 88);
 
 FIXTURE_SETUP(device_ioctl)
 {
@@ -313,8 +315,8 @@ TEST(programs_of_32_bits_have_the_same_structs)
 	if (WEXITSTATUS(status) == 200)
 		SKIP(return, "cannot run a 32-bit program");
 	/* EINVAL without a size; SETUP is EBUSY, the last one ENOTTY. */
-	EXPECT_EQ(33, read(fds[0], text, sizeof(text) - 1));
-	EXPECT_STREQ("00220022162200220022002200222525\n", text);
+	EXPECT_EQ(41, read(fds[0], text, sizeof(text) - 1));
+	EXPECT_STREQ("0022002216220022002200220022002200222525\n", text);
 	EXPECT_EQ(3, WEXITSTATUS(status));
 }
 
@@ -328,6 +330,12 @@ TEST(structs_have_no_padding_that_differs)
 	EXPECT_EQ(32, sizeof(struct mmlens_events));
 	EXPECT_EQ(48, sizeof(struct mmlens_dirty));
 	EXPECT_EQ(8, sizeof(struct mmlens_revoke));
+	EXPECT_EQ(72, sizeof(struct mmlens_vma));
+	EXPECT_EQ(24, sizeof(struct mmlens_step));
+	EXPECT_EQ(352, sizeof(struct mmlens_query));
+	EXPECT_EQ(16, sizeof(struct mmlens_text));
+	EXPECT_EQ(8, sizeof(struct mmlens_attach));
+	EXPECT_EQ(88, sizeof(struct mmlens_machine));
 }
 
 TEST(info_tells_what_the_buffer_is)

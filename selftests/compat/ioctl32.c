@@ -11,8 +11,11 @@ enum { SYS_EXIT = 1, SYS_WRITE = 4, SYS_IOCTL = 54 };
 
 static const unsigned int commands[] = {
 	MMLENS_IOC_INFO, MMLENS_IOC_STATS, MMLENS_IOC_SETUP, MMLENS_IOC_EVENTS,
-	MMLENS_IOC_DIRTY, MMLENS_IOC_REVOKE, MMLENS_IOC_RESTORE, _IO(MMLENS_IOC_MAGIC, 7),
+	MMLENS_IOC_DIRTY, MMLENS_IOC_REVOKE, MMLENS_IOC_RESTORE, MMLENS_IOC_QUERY,
+	MMLENS_IOC_MACHINE, _IO(MMLENS_IOC_MAGIC, 0x7f),
 };
+
+#define NUMBERS (sizeof(commands) / sizeof(commands[0]))
 
 /* Zeroed, but for the size. */
 static union {
@@ -21,9 +24,11 @@ static union {
 	struct mmlens_stats stats;
 	struct mmlens_events events;
 	struct mmlens_dirty dirty;
-} requests[8];
+	struct mmlens_query query;
+	struct mmlens_machine machine;
+} requests[NUMBERS];
 
-static char text[8 * 4 + 1];
+static char text[NUMBERS * 4 + 1];
 
 static void put(char *at, int number)
 {
@@ -35,14 +40,14 @@ void _start(void)
 {
 	requests[3].events.record_size = sizeof(struct mmlens_event);
 	requests[4].dirty.pages = 1;
-	for (int i = 0; i < 8; i++) {
+	for (unsigned int i = 0; i < NUMBERS; i++) {
 		unsigned int bare = commands[i] & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT);
 
 		requests[i].size = _IOC_SIZE(commands[i]);
 		put(text + 4 * i, -call(SYS_IOCTL, 3, commands[i], (long)&requests[i], 0, 0, 0));
 		put(text + 4 * i + 2, -call(SYS_IOCTL, 3, bare, (long)&requests[i], 0, 0, 0));
 	}
-	text[32] = '\n';
+	text[sizeof(text) - 1] = '\n';
 	call(SYS_WRITE, 1, (long)text, sizeof(text), 0, 0, 0);
 	/* Of the answers one, that is there only if it came to the right place. */
 	call(SYS_EXIT, (long)requests[0].info.mappings, 0, 0, 0, 0, 0);

@@ -23,6 +23,21 @@ const struct text_file kernel_texts[5] = {
 	{ MMLENS_TEXT_BUFFERS, "buffers" },
 };
 
+int ioctl_query(int fd, struct mmlens_query *query)
+{
+	query->size = sizeof(*query);
+	return ioctl(fd, MMLENS_IOC_QUERY, query) ? -errno : 0;
+}
+
+int ask(int fd, pid_t pid, unsigned int what, __u64 address, __u64 length,
+	struct mmlens_query *query)
+{
+	*query = (struct mmlens_query){
+		.what = what, .pid = pid, .address = address, .length = length,
+	};
+	return ioctl_query(fd, query);
+}
+
 int text_open(int fd, unsigned int what, pid_t pid)
 {
 	struct mmlens_text text = { .size = sizeof(text), .what = what, .pid = pid };

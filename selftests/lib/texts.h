@@ -18,6 +18,10 @@ struct text_file {
 extern const struct text_file process_texts[8], kernel_texts[5];
 
 /* Each returns 0, or a descriptor, or a negative errno; @fd is one of the device. */
+int ioctl_query(int fd, struct mmlens_query *query);
+/* Of a process, as a whole. */
+int ask(int fd, pid_t pid, unsigned int what, __u64 address, __u64 length,
+	struct mmlens_query *query);
 int text_open(int fd, unsigned int what, pid_t pid);
 int ioctl_attach(int fd, pid_t pid);
 int ioctl_detach(int fd, pid_t pid);
