@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from guest import kernel, module
+from guest import kernel, module, tools
 from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
@@ -110,19 +110,8 @@ def unit_tests() -> Count:
 
 
 def cargo_tests() -> Count:
-    """The tests of tools/, with the crates that Debian packages and no network."""
-    home = CACHE / "cargo"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "config.toml").write_text(
-        '[source.crates-io]\nreplace-with = "debian"\n'
-        '[source.debian]\ndirectory = "/usr/share/cargo/registry"\n[net]\noffline = true\n'
-    )
-    env = {**os.environ, "CARGO_HOME": str(home), "CARGO_TARGET_DIR": str(CACHE / "cargo-target")}
-    done = subprocess.run(
-        ["cargo", "test", "--offline", "--quiet", "--no-fail-fast"],
-        cwd=CHECKOUT / "tools", env=env, check=False, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    """The tests of tools/."""
+    done = tools.test()
     results = re.findall(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", done.stdout, re.M)
     bad = re.findall(r"^    (\S+)$", done.stdout.rpartition("failures:")[2], re.M)
     if done.returncode:
@@ -171,6 +160,8 @@ def guest_command(cell: str, shared: Path) -> list[str]:
     for name in filter(None, shapes.split("+")):
         command += ["--shape", name]
     files = ["--copy", f"{programs}:/selftests", "--copy", f"{sample}:/selftests/"]
+    for path in sorted(tools.build(arch).iterdir()):
+        files += ["--copy", f"{path}:/selftests/"]
     return [*command, *files, "--", "/selftests/run"]
 
 

@@ -109,8 +109,10 @@ fn tables(context: &Context, what: Text) -> Result<Option<String>> {
 /// A line of /proc/vmallocinfo.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Area {
-    start: Hex,
-    end: Hex,
+    /// `null`: the kernel does not tell.
+    start: Option<Hex>,
+    end: Option<Hex>,
+    bytes: u64,
     /// Who asked for it, as a symbol.
     owner: Option<String>,
     /// `vmalloc`, `ioremap`, `vmap`, ...: all the words of the kernel that are no numbers.
@@ -133,9 +135,14 @@ impl Area {
                 .map(Hex)
         };
         let (start, end) = words.next()?.split_once('-')?;
+        let (start, end) = (hex(start)?, hex(end)?);
+        let bytes = words.next()?.parse().ok()?;
+        // Addresses that are hashed do not belong together.
+        let is_told = end.0.checked_sub(start.0) == Some(bytes);
         let mut area = Self {
-            start: hex(start)?,
-            end: hex(end)?,
+            start: is_told.then_some(start),
+            end: is_told.then_some(end),
+            bytes,
             owner: None,
             words: Vec::new(),
             pages: None,
@@ -143,7 +150,6 @@ impl Area {
             nodes: Map::new(),
             mapped: None,
         };
-        words.next()?.parse::<u64>().ok()?;
         for word in words {
             if let Some(pages) = word.strip_prefix("pages=") {
                 area.pages = pages.parse().ok();
@@ -203,7 +209,7 @@ fn vmalloc(context: &mut Context) -> Result<Outcome> {
         let mut leaves: Vec<Leaf> = dump.lines().filter_map(Leaf::parse).collect();
         leaves.sort_by_key(|leaf| leaf.start);
         for area in &mut areas {
-            area.mapped = Some(mapped(&leaves, area));
+            area.mapped = mapped(&leaves, area);
         }
     }
     let outcome = if areas.is_empty() {
@@ -221,23 +227,30 @@ fn vmalloc(context: &mut Context) -> Result<Outcome> {
     }
     let mut table = Table::new(&["range", ">size", ">pages", "owner", "what", "mapped"]);
     for area in &areas {
-        let Area { start, end, .. } = area;
         let phys = area.phys.map(|Hex(phys)| format!(" phys={phys:#x}"));
+        let range = match (area.start, area.end) {
+            (Some(Hex(start)), Some(Hex(end))) => format!("{start:016x}-{end:016x}"),
+            _ => "?".into(),
+        };
+        let pages = area.pages.map_or("-".into(), |pages| pages.to_string());
+        let mapped = area
+            .mapped
+            .as_ref()
+            .map_or("?".into(), |how| how.join(", "));
         table.row([
-            Cell::styled(format!("{:016x}-{:016x}", start.0, end.0), ADDRESS),
-            About(end.0.saturating_sub(start.0)).to_string().into(),
-            area.pages
-                .map_or("-".into(), |pages| pages.to_string())
-                .into(),
+            Cell::styled(range, ADDRESS),
+            About(area.bytes).to_string().into(),
+            pages.into(),
             area.owner.clone().unwrap_or_else(|| "-".into()).into(),
             format!("{}{}", area.words.join(" "), phys.unwrap_or_default()).into(),
-            area.mapped
-                .as_ref()
-                .map_or("?".into(), |how| how.join(", "))
-                .into(),
+            mapped.into(),
         ]);
     }
     table.print(&mut context.out)?;
+    if areas.iter().any(|area| area.start.is_none()) {
+        let line = "# the kernel hides addresses in /proc/vmallocinfo: sysctl kernel.kptr_restrict=1 shows them to root";
+        context.out.line(Painted(QUIET, line))?;
+    }
     if dump.is_none() {
         let line =
             "# how they are mapped is in the kernel's tables: load the module with kernel_walk=1";
@@ -246,20 +259,21 @@ fn vmalloc(context: &mut Context) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// In which ways an area is mapped, each once.
-fn mapped(leaves: &[Leaf], area: &Area) -> Vec<String> {
-    let first = leaves.partition_point(|leaf| leaf.end <= area.start.0);
+/// In which ways an area is mapped, each once; `None` if it is not known where it is.
+fn mapped(leaves: &[Leaf], area: &Area) -> Option<Vec<String>> {
+    let (Hex(start), Hex(end)) = area.start.zip(area.end)?;
+    let first = leaves.partition_point(|leaf| leaf.end <= start);
     let in_area = leaves
         .iter()
         .skip(first)
-        .take_while(|leaf| leaf.start < area.end.0);
+        .take_while(|leaf| leaf.start < end);
     let mut ways: Vec<String> = Vec::new();
     for leaf in in_area {
         if !ways.contains(&leaf.how) {
             ways.push(leaf.how.clone());
         }
     }
-    ways
+    Some(ways)
 }
 
 #[cfg(test)]
@@ -287,6 +301,12 @@ mod tests {
         let line = "0xffffb5ae0000d000-0xffffb5ae00010000   12288 unpurged vm_area";
         let area = Area::parse(line);
         assert_eq!(area.map(|a| (a.owner, a.words.len())), Some((None, 2)));
+        let line =
+            "0x000000005c1fd3c7-0x00000000ce5cb0e4    8192 kernel_clone+0xda/0x4a0 pages=1 vmalloc";
+        assert_eq!(
+            Area::parse(line).map(|a| (a.start, a.bytes)),
+            Some((None, 8192))
+        );
         assert_eq!(Area::parse("nothing"), None);
     }
 
@@ -296,7 +316,9 @@ mod tests {
         let leaf = Leaf::parse(line);
         let area =
             Area::parse("0xffffb5ae00000000-0xffffb5ae00005000 20480 x+0x1/0x2 pages=4 vmalloc");
-        let ways = leaf.zip(area).map(|(leaf, area)| mapped(&[leaf], &area));
+        let ways = leaf
+            .zip(area)
+            .and_then(|(leaf, area)| mapped(&[leaf], &area));
         assert_eq!(ways, Some(vec!["rw- WB pte".to_string()]));
     }
 }

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the programs of tools/ with the crates that Debian packages, and no network.
+
+Those for guests are linked statically, so that they run wherever a kernel does.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, make, run
+
+TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
+# What goes into guests, and the packages in tools/ that make it.
+PROGRAMS = {"mmlens": "mmlens", "tool_commands": "mmlens-selftest"}
+# Where cargo leaves what was built.
+OUTPUT = CACHE / "cargo-target"
+
+
+def environment() -> dict[str, str]:
+    """What cargo has to be told."""
+    home = CACHE / "cargo"
+    home.mkdir(parents=True, exist_ok=True)
+    config = (
+        '[source.crates-io]\nreplace-with = "debian"\n'
+        '[source.debian]\ndirectory = "/usr/share/cargo/registry"\n[net]\noffline = true\n'
+    )
+    path = home / "config.toml"
+    # Another cargo may be reading it.
+    if not path.exists() or path.read_text() != config:
+        path.write_text(config)
+    return {"CARGO_HOME": str(home), "CARGO_TARGET_DIR": str(OUTPUT)}
+
+
+def sources() -> list[Path]:
+    """All that the programs are made of: the packages, and the pure part of the module."""
+    roots = [CHECKOUT / "tools", *(CHECKOUT / "rust" / name for name in ("pt", "query", "setup", "text", "uapi"))]
+    found = list((CHECKOUT / "rust").glob("*.rs"))
+    for root in roots:
+        found += [path for path in root.rglob("*") if path.suffix in (".rs", ".toml", ".h") and path.is_file()]
+    return sorted(path for path in found if "target" not in path.parts)
+
+
+def build(arch: str) -> Path:
+    """The folder with PROGRAMS for an architecture."""
+    parts: list[str | bytes] = [arch, TARGET[arch], LINKER[arch], *PROGRAMS]
+    for path in sources():
+        parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
+
+    def cargo(output: Path) -> None:
+        linker = f"CARGO_TARGET_{TARGET[arch].upper().replace('-', '_')}_LINKER={LINKER[arch]}"
+        words = [f"{name}={value}" for name, value in environment().items()]
+        packages = [word for package in PROGRAMS.values() for word in ("--package", package)]
+        # What is copied below must be what this call has built.
+        with lock(f"cargo-{arch}"):
+            run(f"building the tools for {arch}", "env", *words, linker, "RUSTFLAGS=-C target-feature=+crt-static",
+                "cargo", "build", "--quiet", "--offline", "--release", "--target", TARGET[arch], *packages,
+                cwd=CHECKOUT / "tools")  # fmt: skip
+            output.mkdir()
+            for name in PROGRAMS:
+                shutil.copy(OUTPUT / TARGET[arch] / "release" / name, output / name)
+        # For selftests/run: what to run beside its own programs.
+        (output / "more_programs").write_text("tool_commands\n")
+
+    return make(CACHE / "tools" / digest(*parts), f"tools for {arch}", cargo)
+
+
+def test() -> subprocess.CompletedProcess[str]:
+    """Runs the tests of tools/ on the host."""
+    return subprocess.run(
+        ["cargo", "test", "--offline", "--quiet", "--no-fail-fast"],
+        cwd=CHECKOUT / "tools", env={**os.environ, **environment()}, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """For people: builds for the architectures that are named, and says where."""
+    for arch in sys.argv[1:] or TARGET:
+        if arch not in TARGET:
+            raise Failure(f"there is no architecture {arch}; try: one of {' '.join(TARGET)}")
+        print(build(arch))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"mmlens: {failure}")

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests, by what they are about.
+
+mod errors;
+mod events;
+mod kernel;
+mod maps;
+mod output;
+mod questions;
+mod tables;
+
+use crate::check::Test;
+
+pub fn all() -> impl Iterator<Item = &'static Test> {
+    [
+        maps::TESTS,
+        tables::TESTS,
+        questions::TESTS,
+        kernel::TESTS,
+        events::TESTS,
+        errors::TESTS,
+        output::TESTS,
+    ]
+    .into_iter()
+    .flatten()
+}
