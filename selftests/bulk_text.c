@@ -41,6 +41,8 @@ FIXTURE(text)
 
 FIXTURE_SETUP(text)
 {
+	if (access(LENS, F_OK))
+		SKIP(return, "there is no debugfs");
 	self->fd = device_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->target = target_start(some_memory, NULL);
@@ -348,6 +350,37 @@ TEST_F(text, of_another_user_namespace_is_none)
 		SKIP(return, "no user namespaces");
 	EXPECT_EQ(-EPERM, text_open(self->fd, MMLENS_TEXT_MM, 0));
 	EXPECT_EQ(-EPERM, ioctl_attach(self->fd, getpid()));
+}
+
+/* Booted with debugfs=off. */
+TEST(all_of_it_is_there_without_debugfs)
+{
+	int fd = device_open(O_RDWR), ask;
+
+	if (!access(LENS, F_OK))
+		SKIP(return, "there is debugfs; boot with debugfs=off");
+	ASSERT_LE(0, fd);
+	for (size_t i = 0; i < ARRAY_SIZE(process_texts); i++) {
+		char *text = read_text(fd, process_texts[i].what, 0);
+
+		ASSERT_NE(NULL, text) TH_LOG("%s", process_texts[i].name);
+		EXPECT_LT(20, strlen(text));
+		free(text);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kernel_texts); i++) {
+		char *text = read_text(fd, kernel_texts[i].what, 0);
+
+		if (!text && kernel_texts[i].what == MMLENS_TEXT_KERNEL_PAGETABLE)
+			continue;
+		ASSERT_NE(NULL, text) TH_LOG("%s", kernel_texts[i].name);
+		EXPECT_LT(20, strlen(text));
+		free(text);
+	}
+	ask = text_open(fd, MMLENS_TEXT_QUERY, 0);
+	EXPECT_NE(NULL, strstr(query(ask, "find_vma %lx", (unsigned long)&fd), "[stack]"));
+	/* There is nowhere to make a folder. */
+	EXPECT_EQ(-ENODEV, ioctl_attach(fd, getpid()));
+	EXPECT_EQ(-ENODEV, ioctl_detach(fd, getpid()));
 }
 
 FIXTURE(pinned)
