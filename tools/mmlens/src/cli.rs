@@ -52,6 +52,7 @@ pub enum Command {
     Scan(scan::Args),
     Save(save::Args),
     Diff(diff::Args),
+    Audit(audit::Args),
 }
 
 impl Cli {
@@ -75,6 +76,7 @@ impl Cli {
             Command::Scan(args) => args.run(&mut context),
             Command::Save(args) => args.run(&mut context),
             Command::Diff(args) => args.run(&mut context),
+            Command::Audit(args) => args.run(&mut context),
         };
         // Also of what went wrong in the middle: what is known was worth reading.
         let flushed = context.out.flush();

@@ -2,6 +2,7 @@
 
 //! The commands, a file each: `Args` is what clap reads, `Args::run` does it.
 
+pub mod audit;
 pub mod completions;
 pub mod diff;
 pub mod events;

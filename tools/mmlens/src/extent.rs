@@ -145,6 +145,35 @@ impl Shape {
         }
     }
 
+    /// The frames of what is present, in pieces that follow one another: the first, the exclusive end,
+    /// and the address of the first. Of places that are not kept, nothing.
+    pub fn frames(&self, extent: &Extent) -> Vec<(u64, u64, u64)> {
+        let page = self.geometry.page_size();
+        let Places::Each(places) = &extent.places else {
+            let first = self.place_at(extent, extent.start);
+            let end = |first: u64| first.saturating_add(extent.bytes() / page);
+            return first
+                .map(|first| (first, end(first), extent.start))
+                .into_iter()
+                .collect();
+        };
+        let mut pieces: Vec<(u64, u64, u64)> = Vec::new();
+        let mut start = extent.start;
+        for &place in places {
+            let level = extent.level();
+            let end = self.geometry.entry_end(start, level).min(extent.end);
+            let skipped = (start - self.geometry.entry_start(start, level)) / page;
+            let first = place.saturating_add(skipped);
+            let last = first.saturating_add((end - start) / page);
+            match pieces.last_mut() {
+                Some(piece) if piece.1 == first => piece.1 = last,
+                _ => pieces.push((first, last, start)),
+            }
+            start = end;
+        }
+        pieces
+    }
+
     /// Adds `next` to `extent` if it goes on there and is alike; gives it back if not. With `keep`,
     /// no place is forgotten.
     pub fn join(&self, extent: &mut Extent, next: Extent, keep: bool) -> Result<(), Extent> {
