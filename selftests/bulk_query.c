@@ -124,9 +124,11 @@ static bool is_vma(const struct mmlens_vma *got, const struct proc_vmas *vmas,
 	       is(got, MMLENS_VMA_ANON_VMA) == line->anon;
 }
 
-#define EXPECT_VMA(i, got) \
+#define EXPECT_VMA(i, got) do { \
 	EXPECT_TRUE(is_vma(&(got), &self->vmas, &self->lens, i)) \
-		TH_LOG("%zu: %llx-%llx facts %x", (size_t)(i), (got).start, (got).end, (got).facts)
+		TH_LOG("%zu: %llx-%llx facts %x", (size_t)(i), (got).start, (got).end, \
+		       (got).facts); \
+} while (0)
 
 TEST_F(bulk, find_vma_is_what_procmap_query_finds)
 {
@@ -345,7 +347,8 @@ TEST_F(bulk, translate_is_what_pagemap_and_the_text_say)
 			EXPECT_EQ(vma->start, asked.vma.start);
 			ASSERT_TRUE(proc_pagemap(self->pagemap, addr, &entry, 1));
 			if (entry & PM_PRESENT) {
-				EXPECT_EQ((entry & PM_FRAME) * page_size() + offset, asked.physical);
+				EXPECT_EQ((entry & PM_FRAME) * page_size() + offset,
+					  asked.physical);
 				mapped++;
 				huge += asked.step[1].flags & MMLENS_PT_PRESENT ? 1 : 0;
 			} else if (!proc_has_flag(vma, "pf")) {

@@ -15,7 +15,8 @@ static const unsigned int commands[] = {
 	MMLENS_IOC_MACHINE, _IO(MMLENS_IOC_MAGIC, 0x7f),
 };
 
-#define NUMBERS (sizeof(commands) / sizeof(commands[0]))
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define NUMBERS ARRAY_SIZE(commands)
 
 /* Zeroed, but for the size. */
 static union {
