@@ -185,8 +185,10 @@ impl Runner {
         let ns = now() - start;
         let found = faults() - before;
         self.memory.unmap();
-        // A table, or a page of this program, may be touched for the first time.
-        let is_right = found.abs_diff(expected) <= 2 + expected / 50;
+        // A page of this program may be touched for the first time; and where nothing is mapped yet
+        // in a table, the neighbours of a frame are not mapped along.
+        let tables = (bytes / huge_size()) as u64;
+        let is_right = found.abs_diff(expected) <= 2 + expected / 50 + tables;
         ensure(is_right, || {
             format!(
                 "{} {}: {found} faults, and not {expected}",

@@ -6,6 +6,7 @@
 mod contestants;
 mod device;
 mod faults;
+mod interference;
 mod memory;
 mod sample;
 mod sys;
@@ -33,7 +34,7 @@ use walk::Plan;
 #[derive(Parser)]
 #[command(about = "Measures mmlens against its peers; prints CSV")]
 struct Options {
-    /// Only these contests: walk, faults
+    /// Only these contests: walk, growth, faults, interference
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only these contestants
@@ -131,6 +132,9 @@ fn run(options: &Options) -> Res<()> {
     if options.has("walk") {
         walk_contest(options)?;
     }
+    if options.has("growth") {
+        growth_contest(options)?;
+    }
     if options.has("faults") {
         if let Some(peer) = &options.peer {
             sys::load_module(peer).context(peer.display())?;
@@ -140,6 +144,59 @@ fn run(options: &Options) -> Res<()> {
             is_small: options.smoke,
             is_wanted: &|name| options.has_contestant(name),
         })?;
+    }
+    if options.has("interference") && !options.icount {
+        interference::run(&interference::Plan {
+            rounds: options.rounds().min(8),
+            is_small: options.smoke,
+            is_wanted: &|name| options.has_contestant(name),
+        })?;
+    }
+    Ok(())
+}
+
+/// Who is looked at while the target grows.
+const GROWING: [&str; 11] = [
+    "entries",
+    "runs",
+    "tables",
+    "counts",
+    "vmas",
+    "pagetable",
+    "pagemap",
+    "scan",
+    "smaps",
+    "maps",
+    "procmap-query",
+];
+
+/// The growth contest: the same walks over three decades of pages, tables and VMAs.
+fn growth_contest(options: &Options) -> Res<()> {
+    let (page, huge) = (sys::page_size(), sys::huge_size());
+    let steps: Vec<usize> = match (options.smoke, options.quick) {
+        (true, _) => vec![4],
+        (_, true) => vec![4, 64, 1024],
+        _ => vec![4, 16, 64, 256, 1024, 4096],
+    };
+    let cases = [
+        ("pages", Layout::Dense, 64 * page),
+        ("tables", Layout::Sparse, huge),
+        ("vmas", Layout::Vmas, 8 * page),
+    ];
+    for (case, layout, unit) in cases {
+        for &step in &steps {
+            eprintln!("bench: growth: {case}: {step}");
+            let target = Target::new(layout, step * unit, 1)?;
+            let plan = Plan {
+                contest: "growth",
+                case,
+                rounds: options.rounds().min(5),
+                is_counted: options.icount,
+                is_wanted: &|name| GROWING.contains(&name) && options.has_contestant(name),
+            };
+            walk::run(&target, &plan)
+                .map_err(|Failure(text)| Failure(format!("growth of {case}: {text}")))?;
+        }
     }
     Ok(())
 }

@@ -218,7 +218,9 @@ impl Tracker {
                     ..PmScanArg::default()
                 };
                 let count = ioctl(pagemap, PAGEMAP_SCAN, &mut argument).context("PAGEMAP_SCAN")?;
-                ensure(argument.walk_end == end, || {
+                // There was room left: it went to the end. What walk_end says is where it last had to
+                // empty its own buffer (`do_pagemap_scan()`, fs/proc/task_mmu.c).
+                ensure(count < regions.len() as u64, || {
                     "PAGEMAP_SCAN ended early".to_string()
                 })?;
                 let bytes: u64 = regions[..count as usize]

@@ -12,7 +12,9 @@ use std::{
         FromRawFd, //
     },
     path::Path,
-    ptr, //
+    ptr,
+    slice,
+    sync::atomic::AtomicU64, //
 };
 
 /// What went wrong, for a person.
@@ -199,6 +201,31 @@ impl Drop for Mapping {
     }
 }
 
+/// Numbers that this process shares with its children.
+pub struct Shared {
+    _mapping: Mapping,
+    words: &'static [AtomicU64],
+}
+
+impl Shared {
+    pub fn new(count: usize) -> Res<Self> {
+        let file = memfd(0).context("memfd_create")?;
+        file.set_len((count * 8) as u64).context("ftruncate")?;
+        let mapping = Mapping::shared(&file, 0, count * 8).context("mmap")?;
+        // SAFETY: The mapping has room for them, is all zero, and lives as long as `self` does, which
+        // gives them out only as long as it is borrowed itself.
+        let words = unsafe { slice::from_raw_parts(mapping.address() as *const AtomicU64, count) };
+        Ok(Self {
+            _mapping: mapping,
+            words,
+        })
+    }
+
+    pub fn words(&self) -> &[AtomicU64] {
+        self.words
+    }
+}
+
 /// A file in memory.
 pub fn memfd(flags: u32) -> io::Result<File> {
     // SAFETY: The name is a string.
@@ -293,14 +320,10 @@ impl Process {
         ensure(is_stopped, || "the target could not be made".to_string())
     }
 
-    /// Waits for its end.
-    pub fn wait(self) -> Res<()> {
-        let mut status = 0;
-        // SAFETY: The status is there.
-        let found = unsafe { libc::waitpid(self.0, &mut status, 0) };
-        let is_good = found == self.0 && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-        std::mem::forget(self);
-        ensure(is_good, || "a process of the bench failed".to_string())
+    /// Lets it go on that has stopped itself.
+    pub fn go_on(&self) {
+        // SAFETY: It is ours, and was not waited for.
+        unsafe { libc::kill(self.0, libc::SIGCONT) };
     }
 }
 

@@ -84,11 +84,23 @@ pub struct Target {
 impl Target {
     /// Errors: if the kernel did not give what was asked for.
     pub fn new(layout: Layout, bytes: usize, pages_of_vma: usize) -> Res<Self> {
+        Self::with_work(layout, bytes, pages_of_vma, || Ok(()))
+    }
+
+    /// As `new`; when it is let go on it does this, and stops again.
+    pub fn with_work(
+        layout: Layout,
+        bytes: usize,
+        pages_of_vma: usize,
+        work: impl Fn() -> Res<()>,
+    ) -> Res<Self> {
         let (page, huge) = (page_size(), huge_size());
         let process = Process::fork(|| {
             let _kept = populate(layout, bytes, pages_of_vma)?;
-            stop();
-            Ok(())
+            loop {
+                stop();
+                work()?;
+            }
         })
         .context("fork")?;
         process.until_stopped()?;
@@ -119,6 +131,12 @@ impl Target {
 
     pub fn pid(&self) -> i32 {
         self.process.pid()
+    }
+
+    /// Lets it do its work once.
+    pub fn work(&self) -> Res<()> {
+        self.process.go_on();
+        self.process.until_stopped()
     }
 
     pub fn proc(&self, name: &str) -> String {

@@ -195,7 +195,9 @@ impl Contestant for Scan {
                     .sum();
                 present += bytes / page_size() as u64;
             }
-            if argument.walk_end >= self.end {
+            // If there was room left it went to the end. What walk_end says then is where it last had
+            // to empty its own buffer (`do_pagemap_scan()`, fs/proc/task_mmu.c).
+            if argument.walk_end >= self.end || count < argument.vec_len {
                 break;
             }
             argument.start = argument.walk_end;

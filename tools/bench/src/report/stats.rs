@@ -66,3 +66,26 @@ pub fn ratio(a: &Entrant, b: &Entrant) -> Ratio {
         high: quantile(&medians, 0.975),
     }
 }
+
+/// A line through points, by least squares.
+pub struct Line {
+    pub slope: f64,
+    pub base: f64,
+    /// How much of the variance it explains: 1 is all of it.
+    pub r2: f64,
+}
+
+pub fn fit(points: &[(f64, f64)]) -> Line {
+    let count = points.len() as f64;
+    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+    let xy: f64 = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
+    let xx: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    let yy: f64 = points.iter().map(|p| (p.1 - y).powi(2)).sum();
+    let slope = xy / xx;
+    Line {
+        slope,
+        base: y - slope * x,
+        r2: slope * xy / yy,
+    }
+}

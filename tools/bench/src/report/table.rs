@@ -2,6 +2,10 @@
 
 //! A table for each thing that was measured.
 
+use crate::stats::{
+    fit,
+    Line, //
+};
 use crate::{
     data::{
         Cell,
@@ -29,9 +33,15 @@ pub fn all(data: &Data) -> String {
         remark("cpus"),
         remark("clock")
     );
-    for cell in &data.cells {
+    for cell in data
+        .cells
+        .iter()
+        .filter(|c| !matches!(&*c.contest, "growth" | "interference"))
+    {
         one(cell, data, &mut out);
     }
+    growth(data, &mut out);
+    interference(data, &mut out);
     out
 }
 
@@ -60,7 +70,9 @@ pub fn size(bytes: u64) -> String {
 /// What the others are compared with: the first one who is not ours.
 fn peer(contest: &str) -> &'static str {
     match contest {
-        "walk" => "scan",
+        "walk" | "growth" => "scan",
+        "faults" => "c",
+        "harvest" => "uffd-memfd",
         _ => "",
     }
 }
@@ -115,5 +127,91 @@ fn one(cell: &Cell, data: &Data, out: &mut String) {
             entrant.out_bytes,
             entrant.checked,
         );
+    }
+}
+
+/// What grows, and how many of them a cell of the growth contest has.
+pub fn grown(cell: &Cell) -> f64 {
+    let pages = cell.entrants.first().map_or(0.0, |e| e.units);
+    match &*cell.case {
+        // A table has as many entries as fit into a page.
+        "tables" => pages / 512.0,
+        _ => pages,
+    }
+}
+
+/// The names of those who took part in a case of the growth contest.
+pub fn growing<'a>(data: &'a Data, case: &'a str) -> Vec<&'a str> {
+    let cells = data.of("growth").filter(|c| c.case == case);
+    let mut names = Vec::new();
+    for entrant in cells.flat_map(|c| &c.entrants) {
+        if !names.contains(&&*entrant.name) {
+            names.push(&*entrant.name);
+        }
+    }
+    names
+}
+
+/// How many there were, and what that cost.
+pub fn points(data: &Data, case: &str, name: &str) -> Vec<(f64, f64)> {
+    let cells = data.of("growth").filter(|c| c.case == case);
+    let costs = cells.filter_map(|cell| {
+        let entrant = cell.entrant(name)?;
+        Some((grown(cell), median(&entrant.costs()) * entrant.units))
+    });
+    costs.collect()
+}
+
+fn growth(data: &Data, out: &mut String) {
+    for case in ["pages", "tables", "vmas"] {
+        let names = growing(data, case);
+        if names.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            out,
+            "\ngrowth: {case}\n  {:<15} {:>12} {:>12} {:>9} {:>12} {:>12}",
+            "", "each", "base", "R^2", "least", "most"
+        );
+        for name in names {
+            let points = points(data, case, name);
+            let Line { slope, base, r2 } = fit(&points);
+            let first = points.first().map_or(0.0, |p| p.1);
+            let last = points.last().map_or(0.0, |p| p.1);
+            let _ = writeln!(
+                out,
+                "  {name:<15} {slope:>12.2} {:>12} {r2:>9.5} {:>12} {:>12}",
+                grouped(base),
+                grouped(first),
+                grouped(last)
+            );
+        }
+    }
+}
+
+/// A line for each condition, because all of it is about the same process.
+fn interference(data: &Data, out: &mut String) {
+    let cells: Vec<_> = data.of("interference").collect();
+    let Some(first) = cells.first() else {
+        return;
+    };
+    let _ = write!(
+        out,
+        "\ninterference: us that the target waits\n  {:<14}",
+        ""
+    );
+    for cell in &cells {
+        let _ = write!(out, " {:>12}", cell.case);
+    }
+    let _ = writeln!(out, "  walks");
+    for entrant in &first.entrants {
+        let _ = write!(out, "  {:<14}", entrant.name);
+        for cell in &cells {
+            let cost = cell
+                .entrant(&entrant.name)
+                .map_or(f64::NAN, |e| median(&e.costs()));
+            let _ = write!(out, " {:>12.1}", cost / 1000.0);
+        }
+        let _ = writeln!(out, "  {}", entrant.records);
     }
 }

@@ -46,6 +46,8 @@ struct Target {
     above: &'static [&'static str],
     below: &'static [&'static str],
     bound: Bound,
+    /// The case of those below, if it is another one.
+    other: Option<&'static str>,
 }
 
 const fn target(
@@ -61,6 +63,7 @@ const fn target(
         above,
         below,
         bound,
+        other: None,
     }
 }
 
@@ -100,25 +103,74 @@ const TARGETS: &[Target] = &[
     target("walk", "vmas", PAGES, &["runs"], Bound::AtLeast(1.0)),
     target("walk", "vmas", PAGES, &["counts"], Bound::AtLeast(1.0)),
     target("walk", "vmas", AREAS, &["vmas"], Bound::AtLeast(1.0)),
+    target("faults", "read", RUST, &["c"], Bound::AtMost(1.02)),
+    target("faults", "read", RUST, &["memfd"], Bound::AtMost(1.0)),
+    target("faults", "write", RUST, &["c"], Bound::AtMost(1.02)),
+    target("faults", "write", RUST, &["memfd"], Bound::AtMost(1.0)),
+    target("faults", "around", RUST, &["c"], Bound::AtMost(1.02)),
+    Target {
+        other: Some("read"),
+        ..target("faults", "around", RUST, RUST, Bound::AtMost(2.0))
+    },
+    Target {
+        other: Some("read"),
+        ..target(
+            "faults",
+            "around",
+            &["rust-frames"],
+            RUST,
+            Bound::AtMost(2.0),
+        )
+    },
+    target("faults", "huge", RUST, &["c"], Bound::AtMost(1.02)),
+    target("faults", "huge", RUST, &["memfd"], Bound::AtMost(1.0)),
+    target("faults", "mkwrite", RUST, &["c"], Bound::AtMost(1.02)),
+    target("harvest", "all", RUST, UFFD, Bound::AtMost(0.5)),
+    target("harvest", "10%", RUST, UFFD, Bound::AtMost(0.5)),
+    target("harvest", "1%", RUST, UFFD, Bound::AtMost(0.5)),
+    target("harvest", "0.1%", RUST, UFFD, Bound::AtMost(0.5)),
+];
+
+const RUST: &[&str] = &["rust"];
+const UFFD: &[&str] = &["uffd-memfd", "uffd-anon"];
+/// Of the interference contest: the target must not wait longer for the first than for the second.
+const PATIENCE: [(&str, &str); 4] = [
+    ("runs x1", "scan x1"),
+    ("runs x2", "scan x2"),
+    ("entries x1", "scan x1"),
+    ("entries x2", "scan x2"),
 ];
 
 /// Pairs that are the same: how far they are from 1 is the error.
-const CONTROLS: &[(&str, &str)] = &[("runs=", "runs"), ("scan=", "scan")];
+const CONTROLS: &[(&str, &str)] = &[("runs=", "runs"), ("scan=", "scan"), ("rust=", "rust")];
 
 pub fn all(data: &Data) -> String {
     let mut out = String::new();
     let mut lines = String::new();
     for target in TARGETS {
-        // The largest: that is where a walk is all there is.
-        let cells = data.of(target.contest).filter(|c| c.case == target.case);
-        if let Some(cell) = cells.max_by_key(|c| c.bytes) {
-            one(target, cell, &mut lines);
+        let below = target.other.unwrap_or(target.case);
+        if let (Some(above), Some(below)) = (
+            largest(data, target.contest, target.case),
+            largest(data, target.contest, below),
+        ) {
+            one(target, above, below, &mut lines);
+        }
+    }
+    for cell in data.of("interference").filter(|c| !c.case.ends_with("p50")) {
+        for (ours, theirs) in PATIENCE {
+            if let (Some(ours), Some(theirs)) = (cell.entrant(ours), cell.entrant(theirs)) {
+                let what = format!(
+                    "{} {}: {}/{}",
+                    cell.contest, cell.case, ours.name, theirs.name
+                );
+                verdict(&what, ratio(ours, theirs), Bound::AtMost(1.0), &mut lines);
+            }
         }
     }
     if !lines.is_empty() {
         let _ = write!(
             out,
-            "\ntargets (ratio of costs, with 95 % confidence)\n{lines}"
+            "\ntargets (ratio of costs, with 95 % confidence; with ? the bound is within that)\n{lines}"
         );
     }
     let mut lines = String::new();
@@ -166,28 +218,46 @@ fn cheapest<'a>(cell: &'a Cell, names: &[&str]) -> Option<&'a crate::data::Entra
         .min_by(|a, b| median(&a.costs()).total_cmp(&median(&b.costs())))
 }
 
-fn one(target: &Target, cell: &Cell, out: &mut String) {
-    let (Some(above), Some(below)) = (cheapest(cell, target.above), cheapest(cell, target.below))
+/// The largest: that is where the work is all there is.
+fn largest<'a>(data: &'a Data, contest: &'a str, case: &'a str) -> Option<&'a Cell> {
+    data.of(contest)
+        .filter(|c| c.case == case)
+        .max_by_key(|c| c.bytes)
+}
+
+fn one(target: &Target, above: &Cell, below: &Cell, out: &mut String) {
+    let (Some(first), Some(second)) =
+        (cheapest(above, target.above), cheapest(below, target.below))
     else {
         return;
     };
-    let r = ratio(above, below);
-    let verdict = match target.bound.holds(r.value) {
-        true => "met",
-        false => "MISSED",
+    let place = match target.other {
+        Some(other) => format!(" of {other}"),
+        None => String::new(),
     };
     let what = format!(
-        "{} {} {}: {}/{}",
-        cell.contest,
-        cell.case,
-        size(cell.bytes),
-        above.name,
-        below.name
+        "{} {} {}: {}/{}{place}",
+        above.contest,
+        above.case,
+        size(above.bytes),
+        first.name,
+        second.name
     );
+    verdict(&what, ratio(first, second), target.bound, out);
+}
+
+fn verdict(what: &str, r: Ratio, bound: Bound, out: &mut String) {
+    let is_sure = bound.holds(r.low) == bound.holds(r.high);
+    let verdict = match (bound.holds(r.value), is_sure) {
+        (true, true) => "met",
+        (true, false) => "met?",
+        (false, true) => "MISSED",
+        (false, false) => "missed?",
+    };
     let _ = writeln!(
         out,
-        "  {verdict:<9} {what:<45} {}  wanted {}",
+        "  {verdict:<9} {what:<48} {}  wanted {}",
         text(r),
-        target.bound.text()
+        bound.text()
     );
 }
