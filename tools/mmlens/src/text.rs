@@ -5,17 +5,40 @@
 use crate::{
     context::Context,
     error::{Error, Kind, Result},
+    output::color::{Painted, QUIET},
 };
 use mmlens_device::Text;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// What went wrong with a file, which is of a process, or of none.
+fn explain(pid: i32) -> impl Fn(io::Error) -> Error {
+    move |error| match pid {
+        0 => Error::of_ioctl(error),
+        pid => Error::of_process(error, pid),
+    }
+}
+
+/// Prints a file as it is, line by line: it may be long.
+pub fn print(context: &mut Context, what: Text, pid: i32) -> Result<()> {
+    let file = context.device()?.text(what, pid).map_err(explain(pid))?;
+    let mut lines = BufReader::with_capacity(1 << 16, file);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).map_err(explain(pid))? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches('\n');
+        match text.starts_with('#') {
+            true => context.out.line(Painted(QUIET, text))?,
+            false => context.out.line(text)?,
+        }
+        line.clear();
+    }
+    Ok(())
+}
 
 /// The whole text of a file.
 pub fn read(context: &Context, what: Text, pid: i32) -> Result<String> {
-    let explain = |error| match pid {
-        0 => Error::of_ioctl(error),
-        pid => Error::of_process(error, pid),
-    };
-    let mut file = context.device()?.text(what, pid).map_err(explain)?;
+    let explain = explain(pid);
+    let mut file = context.device()?.text(what, pid).map_err(&explain)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(explain)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -23,9 +46,9 @@ pub fn read(context: &Context, what: Text, pid: i32) -> Result<String> {
 
 /// The answer to a question (Documentation/questions.rst).
 pub fn ask(context: &Context, pid: i32, question: &str) -> Result<String> {
-    let explain = |error| Error::of_process(error, pid);
-    let mut file = context.device()?.text(Text::Query, pid).map_err(explain)?;
-    file.write_all(question.as_bytes()).map_err(explain)?;
+    let explain = explain(pid);
+    let mut file = context.device()?.text(Text::Query, pid).map_err(&explain)?;
+    file.write_all(question.as_bytes()).map_err(&explain)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(explain)?;
     let answer = String::from_utf8_lossy(&bytes).into_owned();

@@ -64,16 +64,14 @@ impl Args {
             What::Own => ("own", Text::KernelOwn),
             What::Vmalloc => return vmalloc(context),
         };
-        let text = match tables(context, what) {
-            Ok(Some(text)) => text,
-            Ok(None) => {
-                return Err(
-                    Error::other("the module does not show the tables of the kernel")
-                        .hint("load it with kernel_walk=1"),
-                )
-            }
-            Err(error) => return Err(error),
-        };
+        if !context.json && matches!(self.what, What::Tables | What::Own) {
+            // Long, and without names.
+            return match is_shown(context, what)? {
+                true => text::print(context, what, 0).map(|()| Outcome::Done),
+                false => Err(not_shown()),
+            };
+        }
+        let text = tables(context, what)?.ok_or_else(not_shown)?;
         if context.json {
             let fields = text::fields(&text).map(|(name, value)| (name.to_string(), value.into()));
             let data = TextData {
@@ -97,12 +95,24 @@ impl Args {
     }
 }
 
-/// A text of the kernel; `None` if the module was not told to show it.
-fn tables(context: &Context, what: Text) -> Result<Option<String>> {
+fn not_shown() -> Error {
+    Error::other("the module does not show the tables of the kernel")
+        .hint("load it with kernel_walk=1")
+}
+
+/// Whether there is such a text: of all tables only if the module was told so.
+fn is_shown(context: &Context, what: Text) -> Result<bool> {
     match context.device()?.text(what, 0) {
-        Err(error) if error.raw_os_error() == Some(errno::ENOENT) => Ok(None),
-        Err(error) => Err(Error::of_ioctl(error)),
-        Ok(_) => text::read(context, what, 0).map(Some),
+        Err(error) if error.raw_os_error() == Some(errno::ENOENT) => Ok(false),
+        other => other.map(|_| true).map_err(Error::of_ioctl),
+    }
+}
+
+/// A text of the kernel, if there is such.
+fn tables(context: &Context, what: Text) -> Result<Option<String>> {
+    match is_shown(context, what)? {
+        true => text::read(context, what, 0).map(Some),
+        false => Ok(None),
     }
 }
 

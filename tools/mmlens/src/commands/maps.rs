@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Outcome, Result},
     output::{
         color::QUIET,
+        progress::Progress,
         table::{Cell, Table},
     },
     space,
@@ -15,6 +16,7 @@ use crate::{
 use mmlens_core::{pt::facts::Facts, text::About};
 use mmlens_device::{Run, Vma};
 use serde::Serialize;
+use std::io;
 
 /// Lists the VMAs: names, rights, flags, and what is mapped in them
 #[derive(Debug, clap::Args)]
@@ -67,11 +69,9 @@ impl Tally {
 }
 
 /// What there is of each VMA. Runs in none of them came since, and are left out.
-fn tallies(
-    vmas: &[Vma],
-    runs: impl Iterator<Item = std::io::Result<Run>>,
-) -> std::io::Result<Vec<Tally>> {
+fn tallies(vmas: &[Vma], runs: impl Iterator<Item = io::Result<Run>>) -> io::Result<Vec<Tally>> {
     let mut tallies = vec![Tally::default(); vmas.len()];
+    let mut progress = Progress::new("looking", vmas.len() as u64);
     for run in runs {
         let run = run?;
         let at = vmas.partition_point(|vma| vma.end <= run.start);
@@ -79,6 +79,7 @@ fn tallies(
         if let Some(tally) = tallies.get_mut(at).filter(|_| is_in) {
             tally.add(&run);
         }
+        progress.at(at as u64);
     }
     Ok(tallies)
 }

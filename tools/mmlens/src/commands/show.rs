@@ -15,11 +15,7 @@ use crate::{
     text,
 };
 use mmlens_core::{
-    pt::{
-        facts::Facts,
-        filter::Filter,
-        level::{Level, LEVELS},
-    },
+    pt::{facts::Facts, filter::Filter, level::Level},
     text::About,
 };
 use mmlens_device::{Counts, Machine, Text};
@@ -347,6 +343,7 @@ fn totals(out: &mut Output, totals: &Totals) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mmlens_core::pt::level::LEVELS;
 
     #[test]
     fn kinds_are_summed_up() {

@@ -103,8 +103,7 @@ impl Args {
             } else {
                 Text::Pagetable
             };
-            let dump = text::read(context, what, target.pid)?;
-            context.out.text(&dump)?;
+            text::print(context, what, target.pid)?;
             return Ok(Outcome::Done);
         }
         let expr = self.expr();
@@ -115,13 +114,11 @@ impl Args {
             shape,
             data: Vec::new(),
             last: None,
-            lines: (!context.json).then(|| {
-                if self.entries {
-                    ENTRY_COLUMNS
-                } else {
-                    RUN_COLUMNS
-                }
-            }),
+            lines: match (context.json, self.entries) {
+                (true, _) => None,
+                (false, true) => Some(ENTRY_COLUMNS),
+                (false, false) => Some(RUN_COLUMNS),
+            },
             out: context.take_output(),
         };
         let result = if self.entries {

@@ -55,10 +55,6 @@ impl Table {
         self.rows.push(row.into());
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     pub fn print(self, out: &mut Output) -> Result<()> {
         let columns: Vec<(&str, bool)> = self
             .heads
