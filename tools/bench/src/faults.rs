@@ -29,6 +29,8 @@ use std::fs;
 /// What the loops go over.
 const BYTES: usize = 32 << 20;
 const SMALL: usize = 2 << 20;
+/// Where each loop is the same as the one before.
+const COUNTED: usize = 8 << 20;
 /// Pages that come with one that is read.
 const AROUND: usize = 16;
 const FAULT_AROUND: &str = "/sys/kernel/debug/fault_around_bytes";
@@ -38,14 +40,17 @@ const SHMEM_HUGE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 pub struct Plan<'a> {
     pub rounds: usize,
     pub is_small: bool,
+    /// The clock counts instructions.
+    pub is_counted: bool,
     pub is_wanted: &'a dyn Fn(&str) -> bool,
 }
 
 impl Plan<'_> {
     fn bytes(&self) -> usize {
-        match self.is_small {
-            true => SMALL,
-            false => BYTES,
+        match (self.is_small, self.is_counted) {
+            (true, _) => SMALL,
+            (_, true) => COUNTED,
+            _ => BYTES,
         }
     }
 }
@@ -149,6 +154,14 @@ fn runners(case: &Case, plan: &Plan<'_>) -> Vec<Runner> {
     add("c-bare", &|| {
         Memory::device(device::PEER_NODE, bytes, bare(case.setup))
     });
+    if case.name == "read" {
+        // Its pages are in a list, and need not be looked for in the kernel's tables.
+        let listed = Setup {
+            backing: device::BACKING_VMAP,
+            ..case.setup
+        };
+        add("rust-vmap", &|| Memory::device(device::NODE, bytes, listed));
+    }
     if case.pages == AROUND {
         let frames = Setup {
             page_kind: device::PAGE_KIND_PFNMAP,

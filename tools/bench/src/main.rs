@@ -142,6 +142,7 @@ fn run(options: &Options) -> Res<()> {
         faults::run(&faults::Plan {
             rounds: options.rounds(),
             is_small: options.smoke,
+            is_counted: options.icount,
             is_wanted: &|name| options.has_contestant(name),
         })?;
     }

@@ -32,7 +32,10 @@ use std::{
         self,
         File, //
     },
-    io::Read,
+    io::{
+        ErrorKind,
+        Read, //
+    },
 };
 
 const DEBUGFS: &str = "/sys/kernel/debug/mmlens";
@@ -230,7 +233,11 @@ struct Text {
 impl Text {
     fn new(target: &Target) -> Res<Self> {
         let attach = format!("{DEBUGFS}/attach");
-        fs::write(&attach, target.pid().to_string()).context(&attach)?;
+        let attached = fs::write(&attach, target.pid().to_string());
+        // Somebody else may have done so.
+        if !matches!(&attached, Err(error) if error.kind() == ErrorKind::AlreadyExists) {
+            attached.context(&attach)?;
+        }
         Ok(Self {
             path: format!("{DEBUGFS}/{}/pagetable", target.pid()),
             buffer: vec![0; 1 << 16],
