@@ -8,11 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from guest import kernel, module
+from guest import kernel, module, tools
 from guest.cache import CACHE, CHECKOUT, Failure, lock, run, say
 
-TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
-LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # The largest target has 1 GiB, and so has the file that it is compared with.
 MEMORY = "3G"
 SECONDS = 1800
@@ -25,7 +23,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
         " in the guest: --only CONTEST,... --contestants NAME,... --layout NAME,... --size 64K,1G,... --rounds N"
         " --quick --smoke",
     )  # fmt: skip
-    parser.add_argument("--arch", choices=tuple(TARGET), default="x86_64")
+    parser.add_argument("--arch", choices=tuple(tools.TARGET), default="x86_64")
     parser.add_argument("--kernel", default="newest")
     parser.add_argument("--icount", action="store_true", help="count instructions instead of time")
     parser.add_argument("--output", default="", help="a folder for the CSV and the plots; default: in the cache")
@@ -33,27 +31,21 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return parser.parse_known_args(words)
 
 
-def program(arch: str, name: str, *options: str) -> Path:
-    """A program of tools/bench, linked statically, so that it runs in any guest."""
-    home = CACHE / "cargo"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "config.toml").write_text(
-        '[source.crates-io]\nreplace-with = "debian"\n'
-        '[source.debian]\ndirectory = "/usr/share/cargo/registry"\n[net]\noffline = true\n'
-    )
-    target = CACHE / "cargo-target"
-    words = [f"CARGO_HOME={home}", f"CARGO_TARGET_DIR={target}", "RUSTFLAGS=-C target-feature=+crt-static",
-             f"CARGO_TARGET_{TARGET[arch].upper().replace('-', '_')}_LINKER={LINKER[arch]}"]  # fmt: skip
-    with lock("cargo-bench"):
-        run(f"building {name}", "env", *words, "cargo", "build", "--quiet", "--offline", "--release",
-            "--target", TARGET[arch], "--package", "mmlens-bench", "--bin", name, *options,
-            cwd=CHECKOUT / "tools")  # fmt: skip
-    return target / TARGET[arch] / "release" / name
+def program(arch: str, name: str) -> Path:
+    """A program of tools/bench alone, which takes less time than all the tools."""
+    target = tools.TARGET[arch]
+    words = [f"{key}={value}" for key, value in tools.environment().items()]
+    words.append(f"CARGO_TARGET_{target.upper().replace('-', '_')}_LINKER={tools.LINKER[arch]}")
+    with lock(f"cargo-{arch}"):
+        run(f"building {name}", "env", *words, "RUSTFLAGS=-C target-feature=+crt-static",
+            "cargo", "build", "--quiet", "--offline", "--release", "--target", target,
+            "--package", "mmlens-bench", "--bin", name, cwd=CHECKOUT / "tools")  # fmt: skip
+    return tools.OUTPUT / target / "release" / name
 
 
 def measure(options: argparse.Namespace, more: list[str], csv: Path) -> int:
     """One boot. What the guest prints goes into the file."""
-    bench = program(options.arch, "bench", "--no-default-features")
+    bench = program(options.arch, "bench")
     peer = module.build(kernel.find(options.arch, options.kernel), module=module.PEER)
     command = [str(CHECKOUT / "scripts/vm"), "--arch", options.arch, "--kernel", options.kernel,
                "--memory", MEMORY, "--timeout", str(SECONDS), "--copy", f"{bench}:/bench",

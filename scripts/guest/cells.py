@@ -154,13 +154,13 @@ def guest_command(cell: str, shared: Path) -> list[str]:
         raise Failure(f"there is no cell {cell}; try: one of {' '.join(CELLS)}")
     chosen = kernel.find(arch, wanted)
     programs = build_selftests(arch, chosen)
-    sample = module.build(chosen, module=module.SAMPLE)
+    modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
     command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS)]
     command += ["--shared", str(shared)]
     for name in filter(None, shapes.split("+")):
         command += ["--shape", name]
-    files = ["--copy", f"{programs}:/selftests", "--copy", f"{sample}:/selftests/"]
-    for path in sorted(tools.build(arch).iterdir()):
+    files = ["--copy", f"{programs}:/selftests"]
+    for path in [*modules, *sorted(tools.build(arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
     return [*command, *files, "--", "/selftests/run"]
 

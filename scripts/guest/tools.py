@@ -15,7 +15,12 @@ from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, make, run
 TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # What goes into guests, and the packages in tools/ that make it.
-PROGRAMS = {"mmlens": "mmlens", "tool_commands": "mmlens-selftest"}
+PROGRAMS = {"mmlens": "mmlens", "tool_commands": "mmlens-selftest", "bench": "mmlens-bench"}
+# For the cells: what a benchmark says must be right, however long it takes.
+BENCH_SMOKE = """#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+exec ./bench --smoke --peer mmlens_peer.ko
+"""
 # Where cargo leaves what was built.
 OUTPUT = CACHE / "cargo-target"
 
@@ -63,7 +68,9 @@ def build(arch: str) -> Path:
             for name in PROGRAMS:
                 shutil.copy(OUTPUT / TARGET[arch] / "release" / name, output / name)
         # For selftests/run: what to run beside its own programs.
-        (output / "more_programs").write_text("tool_commands\n")
+        (output / "more_programs").write_text("tool_commands\nbench_smoke\n")
+        (output / "bench_smoke").write_text(BENCH_SMOKE)
+        (output / "bench_smoke").chmod(0o755)
 
     return make(CACHE / "tools" / digest(*parts), f"tools for {arch}", cargo)
 

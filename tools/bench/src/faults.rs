@@ -8,6 +8,7 @@ use crate::{
         self,
         Setup, //
     },
+    knob::Knob,
     memory::{
         Backing,
         Memory,
@@ -20,11 +21,9 @@ use crate::{
         huge_size,
         now,
         page_size,
-        Context,
         Res, //
     },
 };
-use std::fs;
 
 /// What the loops go over.
 const BYTES: usize = 32 << 20;
@@ -130,20 +129,26 @@ fn runners(case: &Case, plan: &Plan<'_>) -> Vec<Runner> {
         if !(plan.is_wanted)(name) {
             return;
         }
-        match make() {
-            Ok(mut memory) => {
-                memory.unmap();
-                found.push(Runner {
-                    name,
-                    memory,
-                    done: 0,
-                });
+        let runner = make().and_then(|mut memory| {
+            memory.unmap();
+            let mut runner = Runner {
+                name,
+                memory,
+                done: 0,
+            };
+            // The kernel need not have huge pages for everybody. Ours have to be right.
+            if case.is_huge && !matches!(runner.memory.backing, Backing::Device(_)) {
+                runner.sample(case, 0)?;
             }
+            Ok(runner)
+        });
+        match runner {
+            Ok(runner) => found.push(runner),
             Err(failure) => eprintln!("bench: {}: without {name}: {failure}", case.name),
         }
     };
     let bytes = match case.is_huge {
-        true => 2 * plan.bytes(),
+        true => (2 * plan.bytes()).max(4 * huge_size()),
         false => plan.bytes(),
     };
     add("rust", &|| Memory::device(device::NODE, bytes, case.setup));
@@ -252,35 +257,6 @@ impl Runner {
                 case.name, self.name
             )
         })
-    }
-}
-
-/// Sets a knob of the kernel while it lives.
-struct Knob {
-    path: &'static str,
-    before: String,
-}
-
-impl Knob {
-    fn set(path: &'static str, value: &str) -> Res<Self> {
-        let text = fs::read_to_string(path).context(path)?;
-        // Of several words the one in brackets is what is set.
-        let before = match text
-            .split_once('[')
-            .and_then(|(_, rest)| rest.split_once(']'))
-        {
-            Some((word, _)) => word.to_string(),
-            None => text.trim().to_string(),
-        };
-        fs::write(path, value).context(path)?;
-        Ok(Self { path, before })
-    }
-}
-
-impl Drop for Knob {
-    fn drop(&mut self) {
-        // It is as it was, or the next guest has it as it was.
-        let _ = fs::write(self.path, &self.before);
     }
 }
 

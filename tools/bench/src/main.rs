@@ -7,6 +7,7 @@ mod contestants;
 mod device;
 mod faults;
 mod interference;
+mod knob;
 mod memory;
 mod sample;
 mod sys;
@@ -88,15 +89,20 @@ impl Options {
             return self.size.clone();
         }
         let page = sys::page_size();
-        match (layout, self.smoke, self.quick) {
-            (Layout::Thp | Layout::Sparse, true, _) => vec![4 * sys::huge_size()],
-            (_, true, _) => vec![1 << 20],
-            (Layout::Vmas, _, _) => vec![10_000 * PAGES_OF_VMA * page],
-            (Layout::Dense, _, false) => [64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30].to_vec(),
-            (Layout::Dense, _, true) => [64 << 10, 128 << 20].to_vec(),
-            (_, _, true) => vec![128 << 20],
-            (Layout::Pfnmap, _, _) => vec![1 << 20, 128 << 20],
-            _ => vec![16 << 20, 1 << 30],
+        if self.smoke {
+            return match layout {
+                Layout::Thp | Layout::Sparse => vec![4 * sys::huge_size()],
+                _ => vec![1 << 20],
+            };
+        }
+        // Where it is instructions that count, a larger size tells nothing new.
+        match (layout, self.quick || self.icount) {
+            (Layout::Vmas, _) => vec![10_000 * PAGES_OF_VMA * page],
+            (Layout::Dense, false) => [64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30].to_vec(),
+            (Layout::Dense, true) => [64 << 10, 64 << 20].to_vec(),
+            (Layout::Pfnmap, false) => vec![1 << 20, 128 << 20],
+            (_, false) => vec![16 << 20, 1 << 30],
+            (_, true) => vec![64 << 20],
         }
     }
 }
@@ -120,6 +126,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
 
 fn run(options: &Options) -> Res<()> {
     sys::pin_to(0);
+    let _resting = knob::rest();
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("osrelease")?;
     sample::remark("kernel", release.trim());
     sample::remark("arch", std::env::consts::ARCH);
@@ -132,13 +139,16 @@ fn run(options: &Options) -> Res<()> {
     if options.has("walk") {
         walk_contest(options)?;
     }
-    if options.has("growth") {
+    let is_asked_for = options.only.iter().any(|name| name == "growth");
+    if options.has("growth") && (is_asked_for || !options.icount) {
         growth_contest(options)?;
     }
     if options.has("faults") {
-        if let Some(peer) = &options.peer {
-            sys::load_module(peer).context(peer.display())?;
-        }
+        // Nobody has it open any more when it goes.
+        let _peer = match &options.peer {
+            Some(peer) => Some(sys::Module::load(peer, c"mmlens_peer").context(peer.display())?),
+            None => None,
+        };
         faults::run(&faults::Plan {
             rounds: options.rounds(),
             is_small: options.smoke,

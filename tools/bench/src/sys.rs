@@ -4,6 +4,7 @@
 
 use std::{
     error::Error,
+    ffi::CStr,
     fmt,
     fs::File,
     io,
@@ -243,15 +244,23 @@ pub fn userfaultfd() -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd as i32) })
 }
 
-/// Loads a kernel module, if it is not loaded.
-pub fn load_module(path: &Path) -> io::Result<()> {
-    let file = File::open(path)?;
-    // SAFETY: The descriptor is open, and the parameters are a string.
-    let result =
-        unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
-    match checked(result) {
-        Err(error) if error.raw_os_error() != Some(libc::EEXIST) => Err(error),
-        _ => Ok(()),
+/// A kernel module. Unloaded when dropped.
+pub struct Module(&'static CStr);
+
+impl Module {
+    pub fn load(path: &Path, name: &'static CStr) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let (fd, parameters) = (file.as_raw_fd(), c"".as_ptr());
+        // SAFETY: The descriptor is open, and the parameters are a string.
+        checked(unsafe { libc::syscall(libc::SYS_finit_module, fd, parameters, 0) })?;
+        Ok(Self(name))
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: The name is a string.
+        unsafe { libc::syscall(libc::SYS_delete_module, self.0.as_ptr(), libc::O_NONBLOCK) };
     }
 }
 

@@ -3,7 +3,9 @@
 //! What the samples of `bench` say: tables, the targets, and plots. Runs on the host.
 
 mod data;
+mod plots;
 mod stats;
+mod svg;
 mod table;
 mod targets;
 
@@ -31,6 +33,17 @@ fn run(options: &Options) -> Result<(), String> {
     let data = Data::parse(&text).map_err(|error| format!("{path}: {error}"))?;
     print!("{}", table::all(&data));
     print!("{}", targets::all(&data));
+    if let Some(folder) = &options.plots {
+        let prefix = options
+            .csv
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
+        println!();
+        for path in plots::all(&data, folder, &prefix)? {
+            println!("plot: {path}");
+        }
+    }
     Ok(())
 }
 
