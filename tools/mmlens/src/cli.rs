@@ -53,6 +53,7 @@ pub enum Command {
     Save(save::Args),
     Diff(diff::Args),
     Audit(audit::Args),
+    Picture(picture::Args),
 }
 
 impl Cli {
@@ -77,6 +78,7 @@ impl Cli {
             Command::Save(args) => args.run(&mut context),
             Command::Diff(args) => args.run(&mut context),
             Command::Audit(args) => args.run(&mut context),
+            Command::Picture(args) => args.run(&mut context),
         };
         // Also of what went wrong in the middle: what is known was worth reading.
         let flushed = context.out.flush();

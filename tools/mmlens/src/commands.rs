@@ -13,6 +13,7 @@ pub mod gaps;
 pub mod kernel;
 pub mod man;
 pub mod maps;
+pub mod picture;
 pub mod rmap;
 pub mod save;
 pub mod scan;

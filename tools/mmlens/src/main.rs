@@ -17,6 +17,7 @@ mod filter;
 mod matching;
 mod output;
 mod parse;
+mod picture;
 mod snapshot;
 mod space;
 mod target;
