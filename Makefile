@@ -13,8 +13,10 @@ ko := rust/mmlens.ko
 tree = scripts/kernel-tree $(if $(KDIR),--kdir '$(KDIR)',--kver '$(KVER)') --print-make-args
 kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)$(1)'
 udev_rule := /etc/udev/rules.d/99-mmlens.rules
+tool := tools/target/release/mmlens
+prefix := /usr/local
 
-.PHONY: modules samples load unload install uninstall clean rust-analyzer
+.PHONY: modules samples tools load unload install install-tool uninstall clean rust-analyzer
 .PHONY: demo shell bench test test-full lint clean-cache help
 
 modules:
@@ -27,6 +29,11 @@ samples:
 	$(call kbuild,/samples/rust_vm_minimal) modules
 	@echo "  READY   samples/rust_vm_minimal/vm_minimal.ko"
 
+# The command mmlens, with cargo. It takes the crates from wherever cargo does.
+tools:
+	cd tools && CARGO_TARGET_DIR=target cargo build --release --package mmlens
+	@echo "  READY   $(tool)"
+
 load: modules
 	insmod $(ko)
 
@@ -37,17 +44,27 @@ install: modules
 	$(kbuild) modules_install
 	depmod $(KVER)
 	install -D -m 0644 scripts/99-mmlens.rules $(udev_rule)
+	@[ ! -x $(tool) ] || $(MAKE) --no-print-directory install-tool
+
+# What `make tools` built, if it did.
+install-tool:
+	install -D -m 0755 $(tool) $(prefix)/bin/mmlens
+	install -d $(prefix)/share/bash-completion/completions $(prefix)/share/man/man1
+	$(tool) completions bash > $(prefix)/share/bash-completion/completions/mmlens
+	$(tool) man $(prefix)/share/man/man1 > /dev/null
 
 uninstall:
 	find /lib/modules/$(KVER)/updates -name 'mmlens.ko*' -delete
 	depmod $(KVER)
-	rm -f $(udev_rule)
+	rm -f $(udev_rule) $(prefix)/bin/mmlens $(prefix)/share/bash-completion/completions/mmlens
+	rm -f $(prefix)/share/man/man1/mmlens{,-*}.1
 
 # Without a kernel tree: it may be gone, and cleaning must work all the same.
 clean:
 	find rust samples -type f \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 		-o -name '*.cmd' -o -name '.*.d' -o -name '*_generated.rs' -o -name modules.order \) -delete
 	rm -f {.,samples/rust_vm_minimal}/{.*.cmd,.module-common.o,modules.order,Module.symvers} rust-project.json
+	rm -rf tools/target
 	$(MAKE) --no-print-directory -C samples clean
 
 rust-analyzer:
@@ -84,8 +101,10 @@ help:
 	@echo '  make [modules]      build $(ko) for the running kernel'
 	@echo '                      KVER=<release> or KDIR=<tree>: for another; CLIPPY=1: lint'
 	@echo '  make samples        build the programs and the module in samples/'
+	@echo '  make tools          build the command $(tool), with cargo'
 	@echo '  make load, unload   insert or remove the module'
-	@echo '  make install        install it, with a udev rule (uninstall takes it away)'
+	@echo '  make install        install it, with a udev rule, and the command if it was built'
+	@echo '                      (uninstall takes all of it away)'
 	@echo '  make rust-analyzer  write rust-project.json for an editor'
 	@echo '  make clean          remove what was built here'
 	@echo
