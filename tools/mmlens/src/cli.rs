@@ -54,6 +54,7 @@ pub enum Command {
     Diff(diff::Args),
     Audit(audit::Args),
     Picture(picture::Args),
+    Watch(watch::Args),
 }
 
 impl Cli {
@@ -79,6 +80,7 @@ impl Cli {
             Command::Diff(args) => args.run(&mut context),
             Command::Audit(args) => args.run(&mut context),
             Command::Picture(args) => args.run(&mut context),
+            Command::Watch(args) => args.run(&mut context),
         };
         // Also of what went wrong in the middle: what is known was worth reading.
         let flushed = context.out.flush();

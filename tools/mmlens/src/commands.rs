@@ -20,3 +20,4 @@ pub mod scan;
 pub mod show;
 pub mod tables;
 pub mod translate;
+pub mod watch;

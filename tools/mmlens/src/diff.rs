@@ -6,7 +6,7 @@ mod entries;
 mod vmas;
 
 pub use entries::{entries, Kinds, Totals};
-pub use vmas::{vmas, VmaChange, VmaKind};
+pub use vmas::{vmas, VmaChange};
 
 use mmlens_core::pt::facts::Facts;
 

@@ -38,6 +38,11 @@ impl Output {
         }
     }
 
+    /// The columns of the terminal, if it is one.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
     /// Prints a line, cut if it is longer than the terminal is wide.
     pub fn line(&mut self, line: impl Display) -> Result<()> {
         let line = line.to_string();

@@ -5,10 +5,12 @@
 //! Whatever it is from, it is read in the order of addresses and never held in memory as a whole,
 //! but for the VMAs.
 
+mod kept;
 mod live;
 mod read;
 mod write;
 
+pub use kept::Kept;
 pub use live::Live;
 pub use read::Reader;
 pub use write::write;
