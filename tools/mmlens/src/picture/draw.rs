@@ -36,6 +36,7 @@ text { font-family: 'DejaVu Sans', Verdana, sans-serif; fill: #222222 }
 .write { fill: #222222 }
 .exec { fill: #d55e00 }
 .table { fill: #ffffff; stroke: #999999; stroke-width: 1 }
+.thin { fill: #ececec }
 .used { fill: #0072b2 }
 .break { fill: none; stroke: #888888; stroke-width: 1 }
 .edge { fill: none; stroke: #bbbbbb; stroke-width: 1 }

@@ -20,7 +20,7 @@ const GAP: f64 = 18.0;
 const BOX: f64 = 34.0;
 const TIER: f64 = 84.0;
 /// Left of the tree.
-const SIDE: f64 = 190.0;
+const SIDE: f64 = 204.0;
 
 /// The whole picture.
 #[derive(Clone, Debug, Default)]
@@ -250,7 +250,11 @@ impl Layout {
         let tree = Tree::of(tables, left, self.width - MARGIN - left);
         for (n, (tier, bars)) in tables.tiers.iter().zip(&tree.tiers).enumerate() {
             self.tier(tables, tier, bars, y);
-            if let Some(below) = tree.tiers.get(n + 1).filter(|_| bars.is_single()) {
+            if let Some(below) = tree
+                .tiers
+                .get(n + 1)
+                .filter(|below| bars.is_single() && below.is_single())
+            {
                 for (parent, &from) in bars.middles.iter().enumerate() {
                     let children: Vec<f64> = below.children(tables, n + 1, parent).collect();
                     self.edges(from, &children, y + BOX + 14.0, y + TIER);
@@ -298,12 +302,21 @@ impl Layout {
             text = format!("{text}, a bar up to {} tables", bars.most());
         }
         self.label(MARGIN, y + 42.0, Font::Small, "quiet", text);
+        // All numbers or none.
+        let sum = |range: &std::ops::Range<usize>| {
+            let part = tier.tables.get(range.clone()).unwrap_or_default();
+            part.iter().map(|t| u64::from(t.used)).sum::<u64>()
+        };
+        let widest = bars.parts.iter().map(sum).max().unwrap_or(0).to_string();
+        let is_told = Font::Small.width(&widest) + 2.0 <= bars.slot;
+        // An outline would be all that one sees of a thin one.
+        let class = if bars.width < 6.0 { "thin" } else { "table" };
         for (range, &middle) in bars.parts.iter().zip(&bars.middles) {
             let part = tier.tables.get(range.clone()).unwrap_or_default();
             let Some(one) = part.first() else {
                 continue;
             };
-            let used: u64 = part.iter().map(|t| u64::from(t.used)).sum();
+            let used = sum(range);
             let entries: u64 = part.iter().map(|t| u64::from(t.entries)).sum();
             let x = middle - bars.width / 2.0;
             let fill = match used {
@@ -311,13 +324,13 @@ impl Layout {
                 used => (BOX * used as f64 / entries.max(1) as f64).clamp(1.5, BOX),
             };
             let hint = format!("{:x}: {used} of {entries} entries", one.start);
-            self.area((x, y), (bars.width, BOX), "table").hint = Some(hint);
+            self.area((x, y), (bars.width, BOX), class).hint = Some(hint);
             if fill > 0.0 {
                 self.area((x, y + BOX - fill), (bars.width, fill), "used");
             }
             let text = used.to_string();
             let room = Font::Small.width(&text);
-            if room + 2.0 <= bars.slot {
+            if is_told {
                 self.right(
                     middle + room / 2.0,
                     y + BOX + 10.0,

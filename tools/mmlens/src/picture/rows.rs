@@ -162,6 +162,12 @@ impl Rows {
                 .collect();
         }
         if groups.len() > MOST_ROWS {
+            let most = vmas.len().div_ceil(MOST_ROWS / 2);
+            // Not over a gap, unless that makes too many.
+            let parts = vmas.chunk_by(|a, b| a.end == b.start);
+            groups = parts.flat_map(|part| part.chunks(most)).collect();
+        }
+        if groups.len() > MOST_ROWS {
             groups = vmas.chunks(vmas.len().div_ceil(MOST_ROWS)).collect();
         }
         let mut all: Vec<Row> = groups.into_iter().filter_map(row).collect();

@@ -145,15 +145,17 @@ impl Tree {
         // From the bottom up: that is where most tables are.
         for (n, tier) in tables.tiers.iter().enumerate().rev() {
             let mut bars = Bars::even(tier.tables.len(), left, room);
-            if let Some(below) = tiers.last().filter(|_| bars.is_single()) {
-                let slot = below.slot.min(bars.slot);
+            if let Some(below) = tiers
+                .last()
+                .filter(|below| bars.is_single() && below.is_single())
+            {
                 for (parent, middle) in bars.middles.iter_mut().enumerate() {
                     let children: Vec<f64> = below.children(tables, n + 1, parent).collect();
                     if let (Some(first), Some(last)) = (children.first(), children.last()) {
                         *middle = (first + last) / 2.0;
                     }
                 }
-                bars.slot = slot.max((room / bars.middles.len().max(1) as f64).min(slot));
+                bars.slot = bars.slot.min(below.slot);
                 bars.width = (bars.slot - 2.0).min(WIDEST);
                 spread(&mut bars.middles, bars.slot, left, left + room);
             }
