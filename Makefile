@@ -15,6 +15,8 @@ kbuild = @args=$$($(tree)) && $(MAKE) --no-print-directory $$args M='$(CURDIR)$(
 udev_rule := /etc/udev/rules.d/99-mmlens.rules
 tool := tools/target/release/mmlens
 prefix := /usr/local
+# The folder of the command for guests.
+guest_tools := scripts/root -- env PYTHONPATH=scripts python3 -m guest.tools
 
 .PHONY: modules samples tools load unload install install-tool uninstall clean rust-analyzer
 .PHONY: demo shell bench test test-full lint clean-cache help
@@ -72,10 +74,11 @@ rust-analyzer:
 
 # These run in a toolchain root that they make: they need root, and nothing else.
 demo:
-	@scripts/vm --arch $(ARCH) --copy scripts/demo:/mmlens/demo -- /mmlens/demo
+	@tools=$$($(guest_tools) $(ARCH)) && \
+		scripts/vm --arch $(ARCH) --copy scripts/demo:/mmlens/demo --copy $$tools/mmlens:/mmlens/mmlens -- /mmlens/demo
 
 shell:
-	@scripts/vm --arch $(ARCH)
+	@tools=$$($(guest_tools) $(ARCH)) && scripts/vm --arch $(ARCH) --copy $$tools/mmlens:/usr/bin/mmlens
 
 # BENCH_QUICK=1: under two minutes; OUTPUT=folder: where the CSV and the plots go.
 bench:
