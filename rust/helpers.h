@@ -178,8 +178,15 @@ void mmlens_trace_mkwrite(__u64 buffer, const struct mmlens_event *event);
 void mmlens_trace_vma(__u64 buffer, const struct mmlens_event *event);
 
 /* uaccess.c */
+
+/* Neighbours of which the same is to be said: Stretch in pt/scan.rs. */
+struct mmlens_stretch {
+	__u64 flags;			/* MMLENS_PT_...; 0: nothing */
+	__u64 count;
+};
+
 long mmlens_put_entries(__u64 *to, __u64 start, __u64 first, __u64 size, const __u64 *raws,
-			const __u64 *facts, unsigned long nr);
+			const struct mmlens_stretch *stretches, unsigned long nr);
 int mmlens_put_words(__u64 *to, const __u64 *words, unsigned long nr);
 
 /* machine.c */

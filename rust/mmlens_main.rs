@@ -10,7 +10,7 @@
 //!
 //! - pure (`pt`, `query`, `setup`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `params`, `trace`, `uaccess`,
-//!   `rwsem`, `global`, `compat`, `ffi`): the only `unsafe`;
+//!   `rwsem`, `scratch`, `global`, `compat`, `ffi`): the only `unsafe`;
 //! - logic (`device`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
@@ -32,6 +32,7 @@ mod pt;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod query;
 mod rwsem;
+mod scratch;
 mod seq;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod setup;

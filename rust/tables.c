@@ -189,27 +189,46 @@ static __always_inline unsigned int descend(struct mm_struct *mm, unsigned long 
 	return PTE;
 }
 
-#define value(type, p, i) type##_val(READ_ONCE((p)[i]))
+/*
+ * An entry as it stands in memory. With support for paravirtualised Xen, what
+ * pte_val() does is not inline; there it makes page frames of machine frames, which is
+ * left to tell().
+ */
+#define value(p, i) READ_ONCE(*(const u64 *)((p) + (i)))
+static_assert(sizeof(pte_t) == sizeof(u64) && sizeof(pmd_t) == sizeof(u64) &&
+	      sizeof(pud_t) == sizeof(u64) && sizeof(p4d_t) == sizeof(u64) &&
+	      sizeof(pgd_t) == sizeof(u64));
+
+/* What are entries as they stand in memory as the kernel takes them. */
+#ifdef CONFIG_XEN_PV
+#define tell(type, values, nr)						\
+({									\
+	if (cpu_feature_enabled(X86_FEATURE_XENPV))			\
+		for (unsigned int i = 0; i < (nr); i++)			\
+			(values)[i] = type##_val(native_make_##type((values)[i]));	\
+})
+#else
+#define tell(type, values, nr) do { } while (0)
+#endif
 
 /* Eight at a time: with interrupts off nothing is worth more than to be done. */
-#define copy(type, from, nr, to)					\
-({									\
-	const type##_t *p = (from);					\
-	unsigned int i = 0;						\
-									\
-	for (; i + 8 <= (nr); i += 8) {					\
-		(to)[i] = value(type, p, i);				\
-		(to)[i + 1] = value(type, p, i + 1);			\
-		(to)[i + 2] = value(type, p, i + 2);			\
-		(to)[i + 3] = value(type, p, i + 3);			\
-		(to)[i + 4] = value(type, p, i + 4);			\
-		(to)[i + 5] = value(type, p, i + 5);			\
-		(to)[i + 6] = value(type, p, i + 6);			\
-		(to)[i + 7] = value(type, p, i + 7);			\
-	}								\
-	for (; i < (nr); i++)						\
-		(to)[i] = value(type, p, i);				\
-})
+static __always_inline void copy(const u64 *from, unsigned long nr, u64 *to)
+{
+	const u64 *end = from + nr;
+
+	for (; end - from >= 8; from += 8, to += 8) {
+		to[0] = value(from, 0);
+		to[1] = value(from, 1);
+		to[2] = value(from, 2);
+		to[3] = value(from, 3);
+		to[4] = value(from, 4);
+		to[5] = value(from, 5);
+		to[6] = value(from, 6);
+		to[7] = value(from, 7);
+	}
+	while (from < end)
+		*to++ = value(from++, 0);
+}
 
 /**
  * mmlens_read_tables() - read the entries that translate an address, once
@@ -241,15 +260,16 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	if (s->reached != level)
 		goto out;
 	nr = min(max, spot.left);
-	switch (spot.type) {
-	case PTE: copy(pte, spot.entry, nr, entries); break;
-	case PMD: copy(pmd, spot.entry, nr, entries); break;
-	case PUD: copy(pud, spot.entry, nr, entries); break;
-	case P4D: copy(p4d, spot.entry, nr, entries); break;
-	case PGD: copy(pgd, spot.entry, nr, entries); break;
-	}
+	copy(spot.entry, nr, entries);
 	s->nr = nr;
 	s->address = virt_to_phys(spot.entry);
+	switch (spot.type) {
+	case PTE: tell(pte, entries, nr); break;
+	case PMD: tell(pmd, entries, nr); break;
+	case PUD: tell(pud, entries, nr); break;
+	case P4D: tell(p4d, entries, nr); break;
+	case PGD: tell(pgd, entries, nr); break;
+	}
 out:
 	local_irq_restore(flags);
 }
@@ -261,6 +281,46 @@ out:
 #define p4d_frame(e) 0UL
 #define pgd_frame(e) 0UL
 
+/* The first of the entries from @e to @end that differs from @first in @mask. */
+static __always_inline const u64 *agree(const u64 *e, const u64 *end, u64 first, u64 mask)
+{
+	for (; end - e >= 8; e += 8) {
+		u64 differ = value(e, 0) ^ first;
+
+		differ |= value(e, 1) ^ first;
+		differ |= value(e, 2) ^ first;
+		differ |= value(e, 3) ^ first;
+		differ |= value(e, 4) ^ first;
+		differ |= value(e, 5) ^ first;
+		differ |= value(e, 6) ^ first;
+		differ |= value(e, 7) ^ first;
+		if (differ & mask)
+			break;
+	}
+	while (e < end && !((value(e, 0) ^ first) & mask))
+		e++;
+	return e;
+}
+
+/* The first of them that is not @next, with @step added for each. */
+static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next, u64 step)
+{
+	for (; end - e >= 4; e += 4) {
+		u64 second = next + step, third = second + step, fourth = third + step;
+		u64 differ = value(e, 0) ^ next;
+
+		differ |= value(e, 1) ^ second;
+		differ |= value(e, 2) ^ third;
+		differ |= value(e, 3) ^ fourth;
+		if (differ)
+			break;
+		next = fourth + step;
+	}
+	for (; e < end && value(e, 0) == next; e++)
+		next += step;
+	return e;
+}
+
 /*
  * How many of the @nr entries from @p on are alike, in *@same the first of them: a
  * leaf and those that agree with it in @mask, anything else and those that are
@@ -268,44 +328,28 @@ out:
  */
 #define alike(type, p, nr, mask, pages, same)				\
 ({									\
-	const type##_t *e = (p);					\
-	type##_t head = READ_ONCE(e[0]);				\
-	u64 first = type##_val(head), bits = ~0ULL;			\
-	unsigned int n = 1, ordered;					\
+	type##_t head = READ_ONCE(*(p));				\
+	const u64 *e = (const u64 *)(p), *end = e + (nr), *at = e + 1, *ordered;	\
+	u64 first = *(u64 *)&head, bits = ~0ULL;			\
 									\
 	if (type##_present(head)) {					\
 		bits = (mask);						\
-		if ((nr) > 1) {						\
-			type##_t second = READ_ONCE(e[1]);		\
-			u64 step = type##_val(second) - first;		\
+		if (at < end) {						\
+			type##_t second = READ_ONCE((p)[1]);		\
+			u64 next = *(u64 *)&second, step = next - first;	\
 									\
 			if (type##_frame(second) == type##_frame(head) + (pages) &&	\
-			    !((type##_val(second) ^ first) & bits))	\
-				while (n < (nr) && value(type, e, n) == first + n * step)	\
-					n++;				\
+			    !((next ^ first) & bits))			\
+				at = follow(e + 2, end, next + step, step);	\
 		}							\
 	}								\
-	ordered = n;							\
-	while (n + 8 <= (nr)) {						\
-		u64 differ = value(type, e, n) ^ first;			\
-									\
-		differ |= value(type, e, n + 1) ^ first;		\
-		differ |= value(type, e, n + 2) ^ first;		\
-		differ |= value(type, e, n + 3) ^ first;		\
-		differ |= value(type, e, n + 4) ^ first;		\
-		differ |= value(type, e, n + 5) ^ first;		\
-		differ |= value(type, e, n + 6) ^ first;		\
-		differ |= value(type, e, n + 7) ^ first;		\
-		if (differ & bits)					\
-			break;						\
-		n += 8;							\
-	}								\
-	while (n < (nr) && !((value(type, e, n) ^ first) & bits))	\
-		n++;							\
+	ordered = at;							\
+	at = agree(at, end, first, bits);				\
 	(same)->raw = first;						\
-	(same)->count = n;						\
-	(same)->in_order = n == ordered;				\
-	n;								\
+	tell(type, &(same)->raw, 1);					\
+	(same)->count = at - e;						\
+	(same)->in_order = at == ordered;				\
+	at - e;								\
 })
 
 /* The same of as many as fit into @same, up to the next entry that is a table. */

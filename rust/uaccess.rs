@@ -12,7 +12,7 @@ use crate::{
     ffi,
     pt::{
         entry::Raw,
-        facts::Facts, //
+        scan::Stretch, //
     },
 };
 use core::ptr::with_exposed_provenance_mut;
@@ -20,6 +20,9 @@ use kernel::{
     error::to_result,
     prelude::*, //
 };
+
+/// Words of a `struct mmlens_entry`.
+pub(crate) const ENTRY_WORDS: usize = size_of::<ffi::mmlens_entry>() / size_of::<u64>();
 
 /// Memory of the caller, into which records are put one behind the other.
 pub(crate) struct UserWords {
@@ -82,26 +85,33 @@ impl UserWords {
         Ok(())
     }
 
-    /// Puts a `struct mmlens_entry` there for each of `raws` that has `facts`, and returns how many
-    /// these are. The first one translates `first`, which is no less than `start`, and each `size`
-    /// bytes. Sleeps.
+    /// Puts a `struct mmlens_entry` there for each of `raws` of which there is something to say, and
+    /// returns how many these are. The first one translates `first`, and is told as `start` if that is
+    /// more; each translates `size` bytes. Sleeps.
     ///
-    /// Errors: `ENOSPC` if there is no room for all of them, `EFAULT`.
+    /// Errors: `ENOSPC` if there is no room for all of them, `EINVAL` if the stretches are longer than
+    /// `raws`, `EFAULT`.
     pub(crate) fn put_entries(
         &mut self,
         start: u64,
         first: u64,
         size: u64,
         raws: &[Raw],
-        facts: &[Facts],
+        stretches: &[Stretch],
     ) -> Result<usize> {
-        let count = raws.len().min(facts.len());
-        if count.saturating_mul(3) > self.room {
+        let count = stretches
+            .iter()
+            .fold(0u64, |all, s| all.saturating_add(s.count));
+        if count > raws.len() as u64 {
+            return Err(EINVAL);
+        }
+        if raws.len().saturating_mul(ENTRY_WORDS) > self.room {
             return Err(ENOSPC);
         }
         let to = with_exposed_provenance_mut(self.at);
-        // SAFETY: `to` is only taken for an address of user space; both arrays have `count` words.
-        // CAST: `Raw` and `Facts` are transparent.
+        // SAFETY: `to` is only taken for an address of user space; there are as many entries as the
+        // stretches say.
+        // CAST: `Raw` is transparent, and `Stretch` has the layout of the C struct.
         let put = unsafe {
             ffi::mmlens_put_entries(
                 to,
@@ -109,12 +119,12 @@ impl UserWords {
                 first,
                 size,
                 raws.as_ptr().cast(),
-                facts.as_ptr().cast(),
-                count,
+                stretches.as_ptr().cast(),
+                stretches.len(),
             )
         };
         let put = usize::try_from(put).map_err(|_| EFAULT)?;
-        self.advance(3 * put);
+        self.advance(ENTRY_WORDS * put);
         Ok(put)
     }
 }

@@ -32,7 +32,8 @@ use crate::{
         tables::{
             breathe,
             native,
-            VmaTables, //
+            VmaTables,
+            WINDOW, //
         },
         vmas::MmapReadLock, //
     },
@@ -57,6 +58,9 @@ use kernel::{
 const LOOKS_PER_CALL: usize = 1 << 15;
 /// The same under one hold of the mmap lock, if nobody waits for it.
 const LOOKS_PER_LOCK: usize = 32;
+
+/// The least room for which it pays to look at a table.
+const LEAST_ROOM: usize = 32;
 
 /// What a record is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,6 +175,14 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Room for what is seen under one hold of the lock, in entries: for those of a table, and less if
+    /// there are less. Memory comes zeroed from the allocator of most kernels, and to clear it takes as
+    /// long as to look at as many entries.
+    fn room(&self) -> usize {
+        let pages = self.end.saturating_sub(self.at) / self.geometry.page_size();
+        usize::try_from(pages).map_or(WINDOW, |pages| pages.clamp(LEAST_ROOM, WINDOW))
     }
 
     /// Bits in which leaves that are alike agree.

@@ -34,6 +34,36 @@ pub struct Same {
     pub in_order: u32,
 }
 
+/// Neighbours of which the same is to be said. The layout is that of `struct mmlens_stretch`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stretch {
+    /// What is said; nothing if they are left out.
+    pub facts: Facts,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many of `raws` agree with the first in `mask`.
+pub fn agree(raws: &[Raw], mask: u64) -> usize {
+    let Some(first) = raws.first() else {
+        return 0;
+    };
+    // Eight at a time.
+    let mut chunks = raws.chunks_exact(8);
+    let differ = |chunk: &[Raw]| chunk.iter().fold(0, |all, raw| all | (raw.0 ^ first.0)) & mask;
+    let alike = 8 * chunks
+        .by_ref()
+        .take_while(|chunk| differ(chunk) == 0)
+        .count();
+    let rest = raws.get(alike..).unwrap_or_default();
+    alike
+        + rest
+            .iter()
+            .take_while(|raw| (raw.0 ^ first.0) & mask == 0)
+            .count()
+}
+
 /// The bits in which leaves that are alike agree, by the number of their level. What is no leaf is
 /// alike if it is equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,11 +186,6 @@ impl<F: Format> Reader<F> {
             masks,
             known: [None; 8],
         }
-    }
-
-    /// The shape of the tables.
-    pub fn geometry(&self) -> &Geometry {
-        &self.geometry
     }
 
     /// The bits in which leaves of `level` agree that are alike.

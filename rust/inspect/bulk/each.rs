@@ -11,13 +11,11 @@ use super::{
     Form,
     Looked,
     Walk,
+    LEAST_ROOM,
     LOOKS_PER_LOCK, //
 };
 use crate::{
-    mm::tables::{
-        VmaTables,
-        WINDOW, //
-    },
+    mm::tables::VmaTables,
     pt::{
         entry::{
             Entry,
@@ -31,9 +29,11 @@ use crate::{
         },
         page::PageKind,
         scan::{
+            agree,
             Look,
             Reader,
-            Same, //
+            Same,
+            Stretch, //
         },
         walk::{
             Snapshot,
@@ -42,11 +42,10 @@ use crate::{
         },
         Native, //
     },
+    scratch::zeroed,
+    uaccess::ENTRY_WORDS,
 };
 use kernel::prelude::*;
-
-/// Room for what is seen under one hold of the lock.
-const ENTRIES: usize = 4 * WINDOW;
 
 /// What was seen under one hold of the lock.
 struct Seen {
@@ -63,11 +62,12 @@ impl Walk<'_> {
     pub(super) fn each(&mut self, form: Form) -> Result {
         let mut reader = self.reader();
         let mut sink = Sink::new(form)?;
-        let mut facts = KVec::from_elem(Facts(0), WINDOW, GFP_KERNEL)?;
+        let mut stretches = KVec::new();
+        let room = self.room();
         let mut seen = Seen {
-            raws: KVec::from_elem(Raw(0), ENTRIES, GFP_KERNEL)?,
-            again: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
-            pages: KVec::from_elem(PageKind::Unknown, ENTRIES, GFP_KERNEL)?,
+            raws: zeroed(room)?,
+            again: zeroed(if self.pages { room } else { 0 })?,
+            pages: zeroed(room)?,
             looks: KVec::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?,
         };
         while self.goes_on() {
@@ -79,7 +79,9 @@ impl Walk<'_> {
                 let raws = seen.raws.get(range.clone()).unwrap_or_default();
                 let pages = seen.pages.get(range).unwrap_or_default();
                 let room = match form {
-                    Form::Entries => self.entries(&mut reader, look, raws, pages, &mut facts)?,
+                    Form::Entries => {
+                        self.entries(&mut reader, look, raws, pages, &mut stretches)?
+                    }
                     _ => self.pieces(&mut reader, look, raws, pages, &mut sink)?,
                 };
                 if let Room::None(at) = room {
@@ -101,38 +103,45 @@ impl Walk<'_> {
         look: &Look,
         raws: &[Raw],
         pages: &[PageKind],
-        facts: &mut [Facts],
+        stretches: &mut KVec<Stretch>,
     ) -> Result<Room> {
         let size = self.geometry.size(look.level);
         let first = self.geometry.entry_start(look.start, look.level);
         // As many as fit if they all pass.
-        let count = raws.len().min(self.out.room() / 3);
+        let count = raws.len().min(self.out.room() / ENTRY_WORDS);
+        let mut rest = raws.get(..count).unwrap_or_default();
+        let mut pages = pages;
+        stretches.clear();
+        while let (Some(&raw), Some(&page)) = (rest.first(), pages.first()) {
+            let facts = reader.facts(look, raw, page);
+            let mask = if facts.has(Facts::PRESENT) && !self.filter.is_of_places() {
+                reader.mask(look.level)
+            } else {
+                u64::MAX
+            };
+            let mut alike = agree(rest, mask);
+            if self.pages {
+                let same = pages.iter().take_while(|&&other| other == page);
+                alike = same.take(alike).count();
+            }
+            let passes = self.filter.passes(facts, raw)
+                && self.filter.passes_place(
+                    physical(&self.format, &self.geometry, look.level, raw),
+                    size,
+                );
+            let stretch = Stretch {
+                facts: facts.when(passes),
+                count: alike as u64,
+            };
+            stretches.push(stretch, GFP_KERNEL)?;
+            rest = rest.get(alike..).unwrap_or_default();
+            pages = pages.get(alike..).unwrap_or_default();
+        }
         let raws_now = raws.get(..count).unwrap_or_default();
-        let mut mask = 0;
-        let mut last = (Raw(0), PageKind::Unknown, Facts(0));
-        for ((&raw, &page), facts) in raws_now.iter().zip(pages).zip(facts.iter_mut()) {
-            // Neighbours are alike, most often.
-            if mask == 0 || (raw.0 ^ last.0 .0) & mask != 0 || page != last.1 {
-                let known = reader.facts(look, raw, page);
-                mask = if known.has(Facts::PRESENT) {
-                    reader.mask(look.level)
-                } else {
-                    u64::MAX
-                };
-                last = (raw, page, known.when(self.filter.passes(known, raw)));
-            }
-            *facts = last.2;
-        }
-        if self.filter.is_of_places() {
-            for (&raw, facts) in raws_now.iter().zip(facts.iter_mut()) {
-                let place = physical(&self.format, &self.geometry, look.level, raw);
-                *facts = facts.when(self.filter.passes_place(place, size));
-            }
-        }
-        let facts = facts.get(..count).unwrap_or_default();
-        self.records += self
+        let put = self
             .out
-            .put_entries(look.start, first, size, raws_now, facts)? as u64;
+            .put_entries(look.start, first, size, raws_now, stretches)?;
+        self.records += put as u64;
         Ok(if count == raws.len() {
             Room::Enough
         } else {
@@ -184,7 +193,7 @@ impl Walk<'_> {
         looks.clear();
         self.visit(|tables, va, end| {
             let room = raws.get_mut(used..).unwrap_or_default();
-            if room.len() < WINDOW {
+            if room.len() < LEAST_ROOM {
                 return Ok(Looked::Full);
             }
             let Some((snapshot, look)) = lowest(&format, &geometry, tables, va, end, room)? else {
@@ -192,7 +201,6 @@ impl Walk<'_> {
             };
             let range = used..used + snapshot.count;
             let pages = pages.get_mut(range.clone()).unwrap_or_default();
-            pages.fill(PageKind::Unknown);
             if wants_pages {
                 let span = Span {
                     level: look.level,

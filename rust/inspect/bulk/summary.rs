@@ -10,13 +10,11 @@ use super::{
     Form,
     Looked,
     Walk,
+    LEAST_ROOM,
     LOOKS_PER_LOCK, //
 };
 use crate::{
-    mm::tables::{
-        Scan,
-        WINDOW, //
-    },
+    mm::tables::Scan,
     pt::{
         entry::Entry,
         format::Format,
@@ -28,11 +26,9 @@ use crate::{
         },
         Native, //
     },
+    scratch::zeroed, //
 };
 use kernel::prelude::*;
-
-/// Room for what is seen under one hold of the lock.
-const RUNS: usize = 4 * WINDOW;
 
 /// What was seen under one hold of the lock.
 struct Seen {
@@ -48,7 +44,7 @@ impl Walk<'_> {
         let mut reader = self.reader();
         let mut sink = Sink::new(form)?;
         let mut seen = Seen {
-            same: KVec::from_elem(Same::default(), RUNS, GFP_KERNEL)?,
+            same: zeroed(self.room())?,
             looks: KVec::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?,
         };
         while self.goes_on() {
@@ -83,7 +79,7 @@ impl Walk<'_> {
         looks.clear();
         self.visit(|tables, va, end| {
             let room = same.get_mut(used..).unwrap_or_default();
-            if room.len() < WINDOW {
+            if room.len() < LEAST_ROOM {
                 return Ok(Looked::Full);
             }
             let (snapshot, runs) = tables.scan(scan, va, end, room)?;

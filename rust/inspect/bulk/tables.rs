@@ -5,7 +5,7 @@
 use super::{
     Looked,
     Walk,
-    LOOKS_PER_LOCK, //
+    LEAST_ROOM, //
 };
 use crate::{
     ffi::uapi::mmlens_table,
@@ -20,6 +20,7 @@ use crate::{
         level::Level,
         scan::Same, //
     },
+    scratch::zeroed, //
 };
 use kernel::prelude::*;
 
@@ -27,9 +28,6 @@ use kernel::prelude::*;
 const HEADING: usize = size_of::<mmlens_table>() / size_of::<u64>();
 /// Bytes of the largest record.
 pub(super) const RECORD: usize = (HEADING + WINDOW) * size_of::<u64>();
-/// Records that are collected under one hold of the lock.
-const RECORDS: usize = 4;
-
 impl Walk<'_> {
     /// The level that the filter asks for, [`Level::Pte`] if none.
     ///
@@ -59,28 +57,19 @@ impl Walk<'_> {
         let covered = self.geometry.size(level).saturating_mul(WINDOW as u64);
         let geometry = self.geometry;
         let scan = Scan::new(&self.masks());
-        let mut words = KVec::from_elem(Raw(0), RECORDS * WINDOW, GFP_KERNEL)?;
-        let mut same = KVec::from_elem(Same::default(), WINDOW, GFP_KERNEL)?;
-        let mut found = KVec::<(u64, u64, usize)>::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?;
-        while self.goes_on() {
-            let room = (self.out.room() / (HEADING + WINDOW)).min(RECORDS);
-            if room == 0 {
-                break;
-            }
-            found.clear();
+        let mut words = zeroed::<Raw>(WINDOW)?;
+        let mut same = zeroed::<Same>(LEAST_ROOM)?;
+        while self.goes_on() && self.out.room() >= HEADING + WINDOW {
+            let mut found = None;
             self.visit(|tables, va, end| {
-                let at = found.len() * WINDOW;
-                let Some(window) = words
-                    .get_mut(at..at + WINDOW)
-                    .filter(|_| found.len() < room)
-                else {
+                if found.is_some() {
                     return Ok(Looked::Full);
-                };
+                }
                 let start = va & !(covered - 1);
                 let next = start.saturating_add(covered);
-                let snapshot = tables.whole(start..next.min(top), va, level, window)?;
+                let snapshot = tables.whole(start..next.min(top), va, level, &mut words)?;
                 if snapshot.count > 0 {
-                    found.push((start, snapshot.address, snapshot.count), GFP_KERNEL)?;
+                    found = Some((start, snapshot.address, snapshot.count));
                     return Ok(Looked::UpTo(next));
                 }
                 // The way ends above, maybe for its neighbours too.
@@ -90,9 +79,8 @@ impl Walk<'_> {
                 let first = geometry.entry_start(va, snapshot.reached);
                 Ok(Looked::UpTo(first.saturating_add(passed)))
             })?;
-            for (&(start, at, count), words) in found.iter().zip(words.chunks(WINDOW)) {
-                let heading = [start, at, heading(level, count)];
-                self.out.put(&heading)?;
+            if let Some((start, at, count)) = found {
+                self.out.put(&[start, at, heading(level, count)])?;
                 self.out.put_raws(words.get(..count).unwrap_or_default())?;
                 self.records += 1;
             }
