@@ -62,8 +62,9 @@ def build(arch: str) -> Path:
         # What is copied below must be what this call has built.
         with lock(f"cargo-{arch}"):
             run(f"building the tools for {arch}", "env", *words, linker, "RUSTFLAGS=-C target-feature=+crt-static",
-                "cargo", "build", "--quiet", "--offline", "--release", "--target", TARGET[arch], *packages,
-                cwd=CHECKOUT / "tools")  # fmt: skip
+                # Without pictures as PNG, which need fonts, and what draws plots.
+                "cargo", "build", "--quiet", "--offline", "--release", "--no-default-features",
+                "--target", TARGET[arch], *packages, cwd=CHECKOUT / "tools")  # fmt: skip
             output.mkdir()
             for name in PROGRAMS:
                 shutil.copy(OUTPUT / TARGET[arch] / "release" / name, output / name)

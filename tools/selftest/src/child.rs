@@ -3,6 +3,7 @@
 //! Processes whose memory is known: children that make it, tell where it is, and stop.
 
 use crate::{
+    changing,
     check::{check, Fail, Outcome},
     proc::page_size,
 };
@@ -24,7 +25,7 @@ use std::{
 
 /// The name of children, so that nothing else has it.
 pub const NAME: &str = "lens-child";
-const MADV_GUARD_INSTALL: i32 = 102;
+pub const MADV_GUARD_INSTALL: i32 = 102;
 
 /// A child that is stopped, and is killed when this is dropped.
 pub struct Child {
@@ -81,7 +82,7 @@ impl Child {
         let _ = self.process.wait();
     }
 
-    fn wait_until_stopped(&self) -> Outcome {
+    pub fn wait_until_stopped(&self) -> Outcome {
         for _ in 0..1000 {
             let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
             if stat
@@ -110,6 +111,7 @@ pub fn main(kind: &str) -> ExitCode {
     let result = match kind {
         "memory" => memory(),
         "device" => device(),
+        "changing" => changing::before(),
         _ => Err(std::io::Error::other("what kind of child?")),
     };
     if let Err(error) = result {
@@ -121,17 +123,25 @@ pub fn main(kind: &str) -> ExitCode {
         // SAFETY: it only stops.
         unsafe { libc::raise(libc::SIGSTOP) };
     }
+    if kind == "changing" {
+        changing::after();
+    }
     ExitCode::SUCCESS
 }
 
 /// A mapping that is there until the end.
-struct Mapping {
+pub struct Mapping {
     start: *mut u8,
     pages: usize,
 }
 
 impl Mapping {
-    fn new(pages: usize, rights: i32, flags: i32, file: Option<&File>) -> std::io::Result<Self> {
+    pub fn new(
+        pages: usize,
+        rights: i32,
+        flags: i32,
+        file: Option<&File>,
+    ) -> std::io::Result<Self> {
         let length = pages * page_size() as usize;
         let fd = file.map_or(-1, AsRawFd::as_raw_fd);
         // SAFETY: a new mapping, at no address that is in use.
@@ -149,48 +159,63 @@ impl Mapping {
         self.pages * page_size() as usize
     }
 
-    fn tell(&self, name: &str) {
+    /// Some pages of it.
+    pub fn part(&self, page: usize, pages: usize) -> Self {
+        assert!(page + pages <= self.pages, "a part of the mapping");
+        Self {
+            start: self.page(page),
+            pages,
+        }
+    }
+
+    pub fn unmap(&self, page: usize, pages: usize) {
+        let part = self.part(page, pages);
+        // SAFETY: it is not used any more.
+        unsafe { libc::munmap(part.start.cast(), part.length()) };
+    }
+
+    pub fn tell(&self, name: &str) {
         println!("{name} {} {}", self.start as u64, self.length());
     }
 
-    fn page(&self, page: usize) -> *mut u8 {
+    pub fn page(&self, page: usize) -> *mut u8 {
         assert!(page < self.pages, "a page of the mapping");
         // SAFETY: in the mapping.
         unsafe { self.start.add(page * page_size() as usize) }
     }
 
-    fn write(&self, pages: std::ops::Range<usize>) {
+    pub fn write(&self, pages: std::ops::Range<usize>) {
         for page in pages {
             // SAFETY: in the mapping, which may be written to.
             unsafe { self.page(page).write_volatile(1) };
         }
     }
 
-    fn read(&self, pages: std::ops::Range<usize>) {
+    pub fn read(&self, pages: std::ops::Range<usize>) {
         for page in pages {
             // SAFETY: in the mapping, which may be read.
             unsafe { self.page(page).read_volatile() };
         }
     }
 
-    fn protect(&self, rights: i32) {
+    pub fn protect(&self, rights: i32) {
         // SAFETY: the mapping is not used by Rust's own data.
         unsafe { libc::mprotect(self.start.cast::<c_void>(), self.length(), rights) };
     }
 
     /// Whether the kernel knows the advice.
-    fn advise(&self, page: usize, pages: usize, advice: i32) -> bool {
+    pub fn advise(&self, page: usize, pages: usize, advice: i32) -> bool {
         let length = pages * page_size() as usize;
         // SAFETY: as above.
         unsafe { libc::madvise(self.page(page).cast(), length, advice) == 0 }
     }
 }
 
-const READ: i32 = libc::PROT_READ;
-const WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+pub const READ: i32 = libc::PROT_READ;
+pub const WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 const ALL: i32 = WRITE | libc::PROT_EXEC;
-const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-const SHARED: i32 = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+pub const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+pub const SHARED: i32 = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
 
 /// Memory of each kind.
 fn memory() -> std::io::Result<()> {

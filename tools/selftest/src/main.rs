@@ -5,6 +5,7 @@
 //!
 //! Prints KTAP, as the other selftests do. `mmlens` is beside this program.
 
+mod changing;
 mod check;
 mod child;
 mod command;

@@ -2,12 +2,15 @@
 
 //! The tests, by what they are about.
 
+mod audit;
 mod errors;
 mod events;
 mod kernel;
 mod maps;
 mod output;
 mod questions;
+mod scan;
+mod snapshot;
 mod tables;
 
 use crate::check::Test;
@@ -19,6 +22,9 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         questions::TESTS,
         kernel::TESTS,
         events::TESTS,
+        scan::TESTS,
+        audit::TESTS,
+        snapshot::TESTS,
         errors::TESTS,
         output::TESTS,
     ]

@@ -13,7 +13,10 @@ use crate::{
     snapshot::{self, Head},
     space,
 };
-use mmlens_core::text::Size;
+use mmlens_core::text::{
+    vma_flags::{Names, VmaFlags},
+    Size,
+};
 use mmlens_device::Vma;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,7 +97,7 @@ impl Args {
         let heads = [before.head().clone(), after.head().clone()];
         let machine = heads[1].machine.clone();
         let (old, new) = (before.vmas().to_vec(), after.vmas().to_vec());
-        let names = Names {
+        let names = Places {
             before: &old,
             after: &new,
         };
@@ -146,7 +149,9 @@ impl Args {
             context.out.line(Painted(TITLE, title))?;
         }
         for change in &vmas {
-            context.out.line(vma_line(change))?;
+            context
+                .out
+                .line(vma_line(change, machine.vma_flag_names()))?;
         }
         let mut any = Vec::new();
         let totals = diff::entries(&mut *before, &mut *after, &mut |change| {
@@ -175,12 +180,12 @@ impl Args {
 }
 
 /// Where the names of ranges come from.
-pub struct Names<'a> {
+pub struct Places<'a> {
     pub before: &'a [Vma],
     pub after: &'a [Vma],
 }
 
-impl Names<'_> {
+impl Places<'_> {
     /// The name of the VMA at an address, or of the one that was there.
     pub fn of(&self, address: u64) -> String {
         let find = |vmas: &[Vma]| {
@@ -221,12 +226,13 @@ impl Names<'_> {
 }
 
 /// A line for a VMA that differs.
-pub fn vma_line(change: &VmaChange<'_>) -> String {
+pub fn vma_line(change: &VmaChange<'_>, names: &'static Names) -> String {
     let rights = |vma: Option<&Vma>| vma.map(space::rights_of);
     let (old, new) = (rights(change.before), rights(change.after));
     let name = |vma: Option<&Vma>| vma.map(space::name_of).unwrap_or_default();
     let rights = match (&old, &new) {
         (Some(old), Some(new)) if old != new => format!("{old}->{new}"),
+        (Some(_), Some(new)) => format!("{new}{}", other_flags(change, names)),
         (_, Some(one)) | (Some(one), None) => one.clone(),
         (None, None) => String::new(),
     };
@@ -244,6 +250,17 @@ pub fn vma_line(change: &VmaChange<'_>) -> String {
     )
     .trim_end()
     .to_string()
+}
+
+/// Flags that came and went, if it is not the rights that differ: ` +LOCKED -ACCOUNT`.
+fn other_flags(change: &VmaChange<'_>, names: &'static Names) -> String {
+    let flags = |vma: Option<&Vma>| vma.map_or(0, |vma| vma.flags);
+    let (old, new) = (flags(change.before), flags(change.after));
+    let named = |sign: &str, flags: u64| match flags {
+        0 => String::new(),
+        flags => format!(" {sign}{}", VmaFlags(flags).named(names)),
+    };
+    format!("{}{}", named("+", new & !old), named("-", old & !new))
 }
 
 /// The sums, a line each, without what is zero.

@@ -62,7 +62,7 @@ struct RunJson {
     end: Hex,
     raw: Hex,
     place: Option<Hex>,
-    flags: Vec<&'static str>,
+    facts: Vec<&'static str>,
     vma: String,
 }
 
@@ -212,7 +212,7 @@ impl Sink for Printer<'_> {
                 end: Hex(extent.end),
                 raw: Hex(extent.raw),
                 place: extent.first_place().map(Hex),
-                flags: words(extent.facts_of_run()),
+                facts: words(extent.facts_of_run()),
                 vma: space::name_of(vma),
             });
         }

@@ -2,7 +2,7 @@
 
 //! `mmlens watch`: what happens in an address space.
 
-use super::diff::{vma_line, Names};
+use super::diff::{vma_line, Places};
 use crate::{
     context::Context,
     diff::{self, Change, Kinds, Totals},
@@ -286,11 +286,13 @@ fn look(
     let sums = pairs.map(|((name, now), (_, was))| (name, now, i128::from(now) - i128::from(was)));
     let sums = sums.collect();
     let (old, new) = (before.vmas().to_vec(), kept.vmas().to_vec());
-    let names = Names {
+    let names = Places {
         before: &old,
         after: &new,
     };
-    let mut lines: Vec<String> = diff::vmas(&old, &new).iter().map(vma_line).collect();
+    let flags = kept.head().machine.vma_flag_names();
+    let vmas = diff::vmas(&old, &new);
+    let mut lines: Vec<String> = vmas.iter().map(|vma| vma_line(vma, flags)).collect();
     let mut changes = Vec::new();
     let totals = diff::entries(before, kept, &mut |change| {
         if changes.len() < MOST_LINES {
