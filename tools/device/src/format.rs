@@ -2,7 +2,7 @@
 
 //! The entries of either architecture, and lines as the files of debugfs have them.
 
-use crate::walk;
+use crate::record;
 use mmlens_core::pt::{
     aarch64::Aarch64,
     coalesce,
@@ -72,7 +72,7 @@ impl AnyFormat {
         out: &mut dyn fmt::Write,
         geometry: &Geometry,
         context: &Context,
-        run: &walk::Run,
+        run: &record::Run,
     ) -> fmt::Result {
         let Some(level) = run.facts.level() else {
             return Ok(());
@@ -94,7 +94,7 @@ impl AnyFormat {
         geometry: &Geometry,
         context: &Context,
         at: u64,
-        entry: &walk::Entry,
+        entry: &record::Entry,
     ) -> fmt::Result {
         let Some(level) = entry.facts.level() else {
             return Ok(());

@@ -17,6 +17,7 @@ mod format;
 mod machine;
 mod query;
 mod raw;
+mod record;
 mod walk;
 
 /// What bindgen makes of `uapi/mmlens.h`.
@@ -38,4 +39,5 @@ pub use format::{entries_of, page_of, AnyFormat};
 pub use machine::{hex, Arch, Machine};
 pub use query::{Gap, Query, Step, Translation};
 pub use raw::fd_of_process;
-pub use walk::{Counts, Entry, Record, Records, Run, Table, Vma, Walk};
+pub use record::{Counts, Entry, Record, Run, Table, Vma};
+pub use walk::{Records, Walk};

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     entries_of, page_of,
     query::translation,
-    walk::{Entry, Run, Vma},
+    record::{Entry, Run, Vma},
 };
 use mmlens_core::pt::{entry::Raw, facts::Facts, page::PageKind, show::Context};
 

@@ -5,8 +5,8 @@
 use crate::{
     device::Device,
     raw::ioctl,
+    record::Vma, //
     sys,
-    walk::Vma, //
 };
 use mmlens_core::pt::{
     entry::Raw,
