@@ -80,9 +80,11 @@ demo:
 shell:
 	@tools=$$($(guest_tools) $(ARCH)) && scripts/vm --arch $(ARCH) --copy $$tools/mmlens:/usr/bin/mmlens
 
-# BENCH_QUICK=1: under two minutes; OUTPUT=folder: where the CSV and the plots go.
+# BENCH_QUICK=1: in two minutes; ICOUNT=1: only instructions, no time; OUTPUT=folder: where the CSV
+# and the plots go.
 bench:
-	@scripts/bench --arch $(ARCH) $(if $(BENCH_QUICK),--quick) $(if $(OUTPUT),--output '$(OUTPUT)')
+	@scripts/bench --arch $(ARCH) $(if $(BENCH_QUICK),--quick) $(if $(ICOUNT),--icount) \
+		$(if $(OUTPUT),--output '$(OUTPUT)')
 
 test:
 	@scripts/test

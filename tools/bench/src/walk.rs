@@ -125,7 +125,7 @@ fn check(kind: &Kind, pass: &Pass, target: &Target) -> Res<String> {
         })?;
     }
     Ok(match (pass.present, pass.vmas) {
-        (Some(0), _) if is_hidden => "hidden".to_string(),
+        (Some(0), _) | (None, None) if is_hidden => "hidden".to_string(),
         (Some(present), _) => format!("{present} pages"),
         (None, Some(vmas)) => format!("{vmas} VMAs"),
         (None, None) => "-".to_string(),

@@ -9,6 +9,7 @@ use crate::{
         Entrant, //
     },
     stats::{
+        least,
         median,
         quantile, //
     },
@@ -16,7 +17,7 @@ use crate::{
         rounded,
         short,
         Anchor,
-        Log,
+        Scale,
         Svg, //
     },
     table::{
@@ -86,11 +87,15 @@ pub fn all(data: &Data, folder: &Path, prefix: &str) -> Result<Vec<String>, Stri
     )?;
     let waits: Vec<&Cell> = data
         .of("interference")
-        .filter(|c| c.case.ends_with("p99.9") || c.case.ends_with("max"))
+        .filter(|c| c.case.ends_with("p99") || c.case.ends_with("p99.9"))
         .collect();
     write(
         "interference",
-        bars(&waits, "how long the target waits for itself, ns", &machine),
+        bars(
+            &waits,
+            "how long the target waits for itself while others look, ns; the least of the rounds",
+            &machine,
+        ),
     )?;
     write("growth", growth(data, unit, &machine))?;
     Ok(made)
@@ -99,7 +104,7 @@ pub fn all(data: &Data, folder: &Path, prefix: &str) -> Result<Vec<String>, Stri
 fn machine(data: &Data) -> String {
     let remark = |key: &str| data.remarks.get(key).map_or("?", |value| value.as_str());
     format!(
-        "Linux {}, {}, {} CPUs, {}; median, quartiles; logarithmic",
+        "Linux {}, {}, {} CPUs, {}; median and quartiles; where the scale begins at 0 it is linear, else logarithmic",
         remark("kernel"),
         remark("arch"),
         remark("cpus"),
@@ -141,9 +146,33 @@ fn bars(cells: &[&Cell], title: &str, machine: &str) -> Option<Svg> {
     Some(svg)
 }
 
-/// The second one of two that are the same is for the table.
+/// Who is drawn. The second one of two that are the same is for the table, and so are calls that have
+/// nothing to do with how much there is; and VMAs cost what they cost only where there are many.
 fn shown(cell: &Cell) -> impl Iterator<Item = &Entrant> {
-    cell.entrants.iter().filter(|e| !e.name.ends_with('='))
+    let has_vmas = cell.case == "vmas";
+    let is_walk = cell.contest == "walk";
+    cell.entrants.iter().filter(move |e| match &*e.name {
+        name if name.ends_with('=') => false,
+        "ioctl" | "enotty" => false,
+        "vmas" | "maps" | "procmap-query" => has_vmas || !is_walk,
+        _ => true,
+    })
+}
+
+/// The cases of harvests are parts of the pages.
+fn prefix(cell: &Cell) -> &'static str {
+    match &*cell.contest {
+        "harvest" => "harvest, written: ",
+        _ => "",
+    }
+}
+
+/// What of all rounds is drawn: see Documentation/bench.rst.
+fn typical(cell: &Cell, entrant: &Entrant) -> f64 {
+    match &*cell.contest {
+        "interference" => least(&entrant.costs()),
+        _ => median(&entrant.costs()),
+    }
 }
 
 fn heading(svg: &mut Svg, title: &str, machine: &str) {
@@ -167,16 +196,22 @@ fn legend(svg: &mut Svg, x: f64) {
 }
 
 fn panel(svg: &mut Svg, cell: &Cell, (x, y): (f64, f64), width: f64, row: f64) {
-    let mut entrants: Vec<(&Entrant, f64)> = shown(cell).map(|e| (e, median(&e.costs()))).collect();
+    let mut entrants: Vec<(&Entrant, f64)> = shown(cell).map(|e| (e, typical(cell, e))).collect();
     entrants.sort_by(|a, b| a.1.total_cmp(&b.1));
     let (left, right) = (x + 125.0, x + width - 95.0);
-    let scale = Log::new(entrants.iter().map(|e| e.1), left, right);
+    let scale = Scale::bars(entrants.iter().map(|e| e.1), left, right);
     let bottom = y + 24.0 + entrants.len() as f64 * row;
     svg.bold(
         x,
         y + 12.0,
         14.0,
-        &format!("{} {} (per {})", cell.case, size(cell.bytes), cell.unit),
+        &format!(
+            "{}{} {} (per {})",
+            prefix(cell),
+            cell.case,
+            size(cell.bytes),
+            cell.unit
+        ),
     );
     for tick in scale.ticks() {
         let at = scale.at(tick);
@@ -195,23 +230,21 @@ fn panel(svg: &mut Svg, cell: &Cell, (x, y): (f64, f64), width: f64, row: f64) {
             colour(&entrant.name),
         );
         let costs = entrant.costs();
-        let (low, high) = (
-            scale.at(quantile(&costs, 0.25)),
-            scale.at(quantile(&costs, 0.75)),
-        );
-        svg.line((low, middle), (high, middle), "#000", 1.5);
+        let mut end = scale.at(*cost);
+        if cell.contest != "interference" {
+            let (low, high) = (
+                scale.at(quantile(&costs, 0.25)),
+                scale.at(quantile(&costs, 0.75)),
+            );
+            svg.line((low, middle), (high, middle), "#000", 1.5);
+            end = end.max(high);
+        }
         let note = match &*entrant.checked {
             "hidden" => " (sees nothing)",
             _ => "",
         };
         let text = format!("{}{note}", rounded(*cost));
-        svg.text(
-            high.max(scale.at(*cost)) + 6.0,
-            middle + 4.0,
-            12.0,
-            Anchor::Start,
-            &text,
-        );
+        svg.text(end + 6.0, middle + 4.0, 12.0, Anchor::Start, &text);
     }
     svg.line((left, y + 22.0), (left, bottom), AXIS, 1.0);
     svg.line((left, bottom), (right, bottom), AXIS, 1.0);
@@ -239,12 +272,12 @@ fn growth(data: &Data, unit: &str, machine: &str) -> Option<Svg> {
             (index + 1) as f64 * WIDTH - 100.0,
         );
         let (top, bottom) = (90.0, HEIGHT + 60.0);
-        let xs = Log::new(
+        let xs = Scale::log(
             data.of("growth").filter(|c| c.case == case).map(grown),
             left,
             right,
         );
-        let ys = Log::new(curves.iter().flat_map(|c| &c.1).map(|p| p.1), bottom, top);
+        let ys = Scale::log(curves.iter().flat_map(|c| &c.1).map(|p| p.1), bottom, top);
         for tick in xs.ticks() {
             svg.line((xs.at(tick), top), (xs.at(tick), bottom), GRID, 1.0);
             svg.text(

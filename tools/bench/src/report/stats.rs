@@ -46,24 +46,53 @@ pub fn ratio(a: &Entrant, b: &Entrant) -> Ratio {
             Some(sample.ns / a.units / (other.ns / b.units))
         })
         .collect();
-    // Any will do, as long as it is the same each time.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut draw = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % bound.max(1) as u64) as usize
-    };
+    let mut draw = Draw::new();
     let medians: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn: Vec<f64> = ratios.iter().map(|_| ratios[draw(ratios.len())]).collect();
-            median(&drawn)
-        })
+        .map(|_| median(&draw.again(&ratios)))
         .collect();
     Ratio {
         value: median(&ratios),
         low: quantile(&medians, 0.025),
         high: quantile(&medians, 0.975),
+    }
+}
+
+/// The least of all rounds: for what is only ever made worse by others on the host.
+pub fn least(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// How many times the least of `a` is that of `b`.
+pub fn ratio_of_least(a: &Entrant, b: &Entrant) -> Ratio {
+    let (a, b) = (a.costs(), b.costs());
+    let mut draw = Draw::new();
+    let ratios: Vec<f64> = (0..RESAMPLES)
+        .map(|_| least(&draw.again(&a)) / least(&draw.again(&b)))
+        .collect();
+    Ratio {
+        value: least(&a) / least(&b),
+        low: quantile(&ratios, 0.025),
+        high: quantile(&ratios, 0.975),
+    }
+}
+
+/// Draws from what there is. The same each time, so that a report is.
+struct Draw(u64);
+
+impl Draw {
+    fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// As many as there are, some of them more than once.
+    fn again(&mut self, values: &[f64]) -> Vec<f64> {
+        let mut next = || {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % values.len().max(1) as u64
+        };
+        values.iter().map(|_| values[next() as usize]).collect()
     }
 }
 

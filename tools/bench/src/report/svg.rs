@@ -103,27 +103,28 @@ impl Svg {
     }
 }
 
-/// A scale from numbers to pixels, by powers of ten.
+/// A scale from numbers to pixels.
 #[derive(Clone, Copy)]
-pub struct Log {
+pub struct Scale {
+    is_log: bool,
     low: f64,
     high: f64,
     from: f64,
     to: f64,
 }
 
-impl Log {
-    /// As many whole decades as the numbers need.
-    pub fn new(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
-        let good = values.filter(|v| v.is_finite() && *v > 0.0).map(f64::log10);
-        let (low, high) = good.fold((f64::MAX, f64::MIN), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
-        let (low, high) = match low <= high {
-            true => (low.floor(), high.ceil()),
-            false => (0.0, 1.0),
+/// Up to so many times the least the greatest is drawn from 0 on.
+const LINEAR: f64 = 40.0;
+
+impl Scale {
+    /// By powers of ten; as many of them as the numbers need.
+    pub fn log(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+        let (low, high) = match range(values) {
+            Some((low, high)) => (low.log10().floor(), high.log10().ceil()),
+            None => (0.0, 1.0),
         };
         Self {
+            is_log: true,
             low,
             high: high.max(low + 1.0),
             from,
@@ -131,15 +132,55 @@ impl Log {
         }
     }
 
+    /// From 0 on, so that one sees how many times as much one is as another; by powers of ten if that
+    /// would leave nothing of the least.
+    pub fn bars(values: impl Iterator<Item = f64> + Clone, from: f64, to: f64) -> Self {
+        match range(values.clone()) {
+            Some((low, high)) if high / low < LINEAR => Self {
+                is_log: false,
+                low: 0.0,
+                high: high * 1.05,
+                from,
+                to,
+            },
+            _ => Self::log(values, from, to),
+        }
+    }
+
     pub fn at(self, value: f64) -> f64 {
-        let part = (value.max(f64::MIN_POSITIVE).log10() - self.low) / (self.high - self.low);
+        let value = match self.is_log {
+            true => value.max(f64::MIN_POSITIVE).log10(),
+            false => value,
+        };
+        let part = (value - self.low) / (self.high - self.low);
         self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
-    /// The powers of ten.
-    pub fn ticks(self) -> impl Iterator<Item = f64> {
-        (self.low as i32..=self.high as i32).map(|exponent| 10_f64.powi(exponent))
+    /// Round numbers.
+    pub fn ticks(self) -> Vec<f64> {
+        if self.is_log {
+            let exponents = self.low as i32..=self.high as i32;
+            return exponents.map(|exponent| 10_f64.powi(exponent)).collect();
+        }
+        let step = 10_f64.powf((self.high / 2.0).log10().floor());
+        let step = match self.high / step {
+            steps if steps > 10.0 => 5.0 * step,
+            steps if steps > 5.0 => 2.0 * step,
+            _ => step,
+        };
+        (0..=(self.high / step) as u32)
+            .map(|index| f64::from(index) * step)
+            .collect()
     }
+}
+
+/// The least and the greatest.
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let good = values.filter(|v| v.is_finite() && *v > 0.0);
+    let found = good.fold((f64::MAX, f64::MIN), |(low, high), v| {
+        (low.min(v), high.max(v))
+    });
+    (found.0 <= found.1).then_some(found)
 }
 
 /// 0.01, 10, 10K, 1M.

@@ -2,19 +2,18 @@
 
 //! A table for each thing that was measured.
 
-use crate::stats::{
-    fit,
-    Line, //
-};
 use crate::{
     data::{
         Cell,
         Data, //
     },
     stats::{
+        fit,
+        least,
         median,
         ratio,
-        spread, //
+        spread,
+        Line, //
     },
 };
 use std::fmt::Write;
@@ -197,7 +196,7 @@ fn interference(data: &Data, out: &mut String) {
     };
     let _ = write!(
         out,
-        "\ninterference: us that the target waits\n  {:<14}",
+        "\ninterference: us that the target waits, the least of the rounds\n  {:<14}",
         ""
     );
     for cell in &cells {
@@ -209,7 +208,7 @@ fn interference(data: &Data, out: &mut String) {
         for cell in &cells {
             let cost = cell
                 .entrant(&entrant.name)
-                .map_or(f64::NAN, |e| median(&e.costs()));
+                .map_or(f64::NAN, |e| least(&e.costs()));
             let _ = write!(out, " {:>12.1}", cost / 1000.0);
         }
         let _ = writeln!(out, "  {}", entrant.records);

@@ -10,6 +10,7 @@ use crate::{
     stats::{
         median,
         ratio,
+        ratio_of_least,
         Ratio, //
     },
     table::size,
@@ -163,7 +164,12 @@ pub fn all(data: &Data) -> String {
                     "{} {}: {}/{}",
                     cell.contest, cell.case, ours.name, theirs.name
                 );
-                verdict(&what, ratio(ours, theirs), Bound::AtMost(1.0), &mut lines);
+                verdict(
+                    &what,
+                    ratio_of_least(ours, theirs),
+                    Bound::AtMost(1.0),
+                    &mut lines,
+                );
             }
         }
     }
