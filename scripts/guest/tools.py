@@ -85,8 +85,19 @@ def test() -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def lint() -> None:
+    """What clippy says of them and of what they use; nothing is to be said."""
+    packages = [word for name in ("mmlens", "mmlens-device", "mmlens-selftest") for word in ("--package", name)]
+    words = [f"{name}={value}" for name, value in environment().items()]
+    run("clippy", "env", *words, "cargo", "clippy", "--quiet", "--offline", "--all-targets",
+        *packages, "--", "-Dwarnings", cwd=CHECKOUT / "tools")  # fmt: skip
+
+
 def main() -> None:
-    """For people: builds for the architectures that are named, and says where."""
+    """For people: builds for the architectures that are named, and says where. For scripts/lint: --lint."""
+    if sys.argv[1:] == ["--lint"]:
+        lint()
+        return
     for arch in sys.argv[1:] or TARGET:
         if arch not in TARGET:
             raise Failure(f"there is no architecture {arch}; try: one of {' '.join(TARGET)}")
