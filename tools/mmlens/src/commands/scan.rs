@@ -226,13 +226,14 @@ impl Sink for Printer<'_> {
         }
         if self.vma != Some(vma.start) {
             self.vma = Some(vma.start);
-            self.out.line(format_args!(
+            let heading = format!(
                 "vma {:016x}-{:016x} {} {}",
                 vma.start,
                 vma.end,
                 space::rights_of(vma),
                 space::name_of(vma)
-            ))?;
+            );
+            self.out.line(heading.trim_end())?;
         }
         let mut line = String::new();
         let Shape { geometry, format } = &self.shape;

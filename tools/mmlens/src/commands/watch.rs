@@ -295,7 +295,9 @@ fn look(
     let mut lines: Vec<String> = vmas.iter().map(|vma| vma_line(vma, flags)).collect();
     let mut changes = Vec::new();
     let totals = diff::entries(before, kept, &mut |change| {
-        if changes.len() < MOST_LINES {
+        // What is only read, or not read for a while, is in the sums.
+        let is_read = change.kinds.0 & !(Kinds::ACCESSED.0 | Kinds::AGED.0) == 0;
+        if changes.len() < MOST_LINES && !is_read {
             lines.push(names.line(&change));
             changes.push(change);
         }
