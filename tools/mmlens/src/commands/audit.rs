@@ -203,9 +203,10 @@ fn finding_of(clash: &Clash, who: &[Target], page: u64) -> Finding {
         let memory = memory
             .and_then(|memory| memory.words().next())
             .unwrap_or("-");
-        let name = match who.get(piece.who as usize) {
-            Some(target) => format!("{} {}", target.pid, target.comm),
-            None => "kernel".to_string(),
+        // Of the kernel, only the type was looked at.
+        let (rights, name) = match who.get(piece.who as usize) {
+            Some(target) => (rights, format!("{} {}", target.pid, target.comm)),
+            None => ("   ".to_string(), "kernel".to_string()),
         };
         format!(
             "{:016x}-{end:016x} {rights} {memory:<6} {name}",

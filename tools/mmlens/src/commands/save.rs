@@ -12,9 +12,12 @@ use crate::{
 use mmlens_core::text::Escaped;
 use serde::Serialize;
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, OpenOptions, Permissions},
     io::{BufWriter, Write},
-    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::PathBuf,
 };
 
@@ -55,13 +58,22 @@ impl Args {
             |error: std::io::Error| Error::other(format_args!("{file}: {}", error::text(&error)));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut out = BufWriter::new(options.open(&self.file).map_err(cannot)?);
+        let out = options.open(&self.file).map_err(cannot)?;
+        let metadata = out.metadata().map_err(cannot)?;
+        if metadata.is_file() {
+            // It may have been there before, for all to read.
+            let only_owner = Permissions::from_mode(0o600);
+            out.set_permissions(only_owner).map_err(cannot)?;
+        }
+        let mut out = BufWriter::new(out);
         let written = snapshot::write(&mut live, &mut out);
         let flushed = out.flush().map_err(cannot);
         let written = written.and_then(|end| flushed.map(|()| end));
         let end = written.inspect_err(|_| {
             // It would only be found to be cut off. That it cannot be removed is not the news.
-            let _ = fs::remove_file(&self.file);
+            if metadata.is_file() {
+                let _ = fs::remove_file(&self.file);
+            }
         })?;
         if context.json {
             let data = Data {

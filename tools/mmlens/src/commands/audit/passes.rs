@@ -15,7 +15,7 @@ use mmlens_core::{pt::facts::Facts, text::vma_flags::VmaFlags};
 use mmlens_device::{Text, Vma};
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
 };
 
 /// A file, wherever it is mapped.
@@ -258,10 +258,16 @@ pub fn kernel_pieces(lens: &Lens, types: &[Frames; 6]) -> Result<Kernel> {
         },
     };
     let page = lens.shape.geometry.page_size();
+    let pieces = direct_map(BufReader::new(file), types, page);
+    pieces.map(Kernel::Pieces).map_err(Error::of_ioctl)
+}
+
+/// What of the direct map has another type than these frames have elsewhere.
+fn direct_map(text: impl BufRead, types: &[Frames; 6], page: u64) -> io::Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut is_direct = false;
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(Error::of_ioctl)?;
+    for line in text.lines() {
+        let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["region", _, name, ..] => {
@@ -271,7 +277,7 @@ pub fn kernel_pieces(lens: &Lens, types: &[Frames; 6]) -> Result<Kernel> {
                     break;
                 }
             }
-            [range, _, _, "leaf", _, pfn, _, eff, memory, ..] if is_direct => {
+            [range, _, _, "leaf", _, pfn, _, _, memory, ..] if is_direct => {
                 let Some((address, frames)) = direct(range, pfn, page) else {
                     continue;
                 };
@@ -286,7 +292,6 @@ pub fn kernel_pieces(lens: &Lens, types: &[Frames; 6]) -> Result<Kernel> {
                     exec: false,
                 };
                 let memory = type_of_name(memory);
-                debug_assert_eq!(eff.len(), 3);
                 for (n, odd) in types.iter().enumerate().skip(1) {
                     if n != usize::from(memory) && pieces.len() < MOST_PIECES {
                         let common = odd.common(frames.0, frames.1);
@@ -297,7 +302,7 @@ pub fn kernel_pieces(lens: &Lens, types: &[Frames; 6]) -> Result<Kernel> {
             _ => {}
         }
     }
-    Ok(Kernel::Pieces(pieces))
+    Ok(pieces)
 }
 
 /// Address and frames of a line.
@@ -321,4 +326,36 @@ fn type_of_name(name: &str) -> u8 {
     };
     let known = TYPES.iter().position(|&memory| memory == fact);
     known.map_or(0, |n| n as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of a machine, and frames that somebody has mapped write-combining.
+    #[test]
+    fn what_the_direct_map_has_otherwise() {
+        let text = "\
+# start          end              size     level kind       count    pfn          rwx eff mem    page    bits
+region ff11000000000000-ff17bbb7c0000000 gap
+ff17bbb7c0200000-ff17bbb7c1a00000      24M pmd   leaf       12       0x200        rw- rw- WB     -       P RW
+region ff17bbb7c0000000-ff27bbb7c0000000 direct-map
+ff17bbb7c0000000-ff17bbb7c0200000       2M pmd   table      1        0x32c04      rwx rwx -      -       P RW US A D
+ff17bbb7c0200000-ff17bbb7c1a00000      24M pmd   leaf       12       0x200        rw- rw- WB     -       P RW
+ff17bbb7c1a00000-ff17bbb7c1a02000       8K pte   leaf       2        0x1a00       r-- r-- WC     -       P
+ff17bbb7c1a02000-ff17bbb7c1a04000       8K pte   leaf       2        scattered    r-- r-- WB     -       P
+region ff38215f00000000-ff6a215f00000000 vmalloc
+ff38215f00000000-ff38215f00001000       4K pte   leaf       1        0x300        rw- rw- WB     -       P RW
+";
+        let mut types: [Frames; 6] = Default::default();
+        types[2].add(0x300, 0x302);
+        types[2].add(0x1a00, 0x1a02);
+        types.iter_mut().for_each(Frames::join);
+        let pieces = direct_map(text.as_bytes(), &types, 4096).unwrap();
+        let short: Vec<(u64, u64, u64, u8)> = pieces
+            .iter()
+            .map(|p| (p.first, p.end, p.address, p.memory))
+            .collect();
+        assert_eq!(short, [(0x300, 0x302, 0xff17_bbb7_c030_0000, 0)]);
+    }
 }
