@@ -305,16 +305,19 @@ static __always_inline const u64 *agree(const u64 *e, const u64 *end, u64 first,
 /* The first of them that is not @next, with @step added for each. */
 static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next, u64 step)
 {
-	for (; end - e >= 4; e += 4) {
-		u64 second = next + step, third = second + step, fourth = third + step;
-		u64 differ = value(e, 0) ^ next;
+	for (; end - e >= 8; e += 8) {
+		u64 at = next, differ = value(e, 0) ^ at;
 
-		differ |= value(e, 1) ^ second;
-		differ |= value(e, 2) ^ third;
-		differ |= value(e, 3) ^ fourth;
+		differ |= value(e, 1) ^ (at += step);
+		differ |= value(e, 2) ^ (at += step);
+		differ |= value(e, 3) ^ (at += step);
+		differ |= value(e, 4) ^ (at += step);
+		differ |= value(e, 5) ^ (at += step);
+		differ |= value(e, 6) ^ (at += step);
+		differ |= value(e, 7) ^ (at += step);
 		if (differ)
 			break;
-		next = fourth + step;
+		next = at + step;
 	}
 	for (; e < end && value(e, 0) == next; e++)
 		next += step;

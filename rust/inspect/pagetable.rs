@@ -5,6 +5,8 @@
 //! Both go VMA by VMA, and in each VMA level by level from the top, so that one sees which tables
 //! serve it and then what they map. Between two windows of a table nothing is locked.
 
+mod alike;
+
 use super::{
     target::{
         Subject,
@@ -48,6 +50,7 @@ use crate::{
     seq::SeqWriter,
     text::Size, //
 };
+use alike::Alike;
 use core::{
     fmt::Write,
     marker::PhantomData, //
@@ -66,6 +69,7 @@ pub(super) struct Walker {
     window: Window,
     /// What is in the window.
     last: Option<Step>,
+    alike: Alike,
     section: Section,
 }
 
@@ -89,6 +93,7 @@ impl Walker {
             format,
             window: Window::new()?,
             last: None,
+            alike: Alike::new(&format)?,
             section: Section {
                 start: 0,
                 end: 0,
@@ -188,6 +193,7 @@ impl Walker {
         write_name(out, &vma)?;
         writeln!(out)?;
         self.last = None;
+        self.alike.forget();
         self.section = Section {
             start: vma.start,
             end: vma.end,
@@ -245,6 +251,7 @@ impl<S: Style> Records for Dump<S> {
     fn begin(&mut self) {
         // Between two reads any time may pass.
         self.walker.last = None;
+        self.walker.alike.forget();
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
@@ -292,11 +299,17 @@ impl Style for Runs {
         let mut run = Coalesce::new(walker.format, walker.geometry);
         let mut at = va;
         while at < walker.section.end {
-            let (step, next) = walker.step(mm, at, level, true)?;
-            at = next;
-            let other = step.and_then(|step| walker.found(&step).find(|found| !run.add(found)));
-            if let Some(other) = other {
-                at = other.start;
+            let (other, next) = match walker.look_alike(mm, at, level)? {
+                Some(next) => (walker.alike.add_to(walker, at, &mut run), next),
+                None => {
+                    let (step, next) = walker.step(mm, at, level, true)?;
+                    let mut found = step.iter().flat_map(|step| walker.found(step));
+                    let other = found.find(|found| !run.add(found));
+                    (other.map(|found| found.start), next)
+                }
+            };
+            at = other.unwrap_or(next);
+            if other.is_some() {
                 break;
             }
         }

@@ -21,11 +21,11 @@ pub struct Run {
 }
 
 impl Run {
-    fn new(found: &Found) -> Self {
+    fn new(found: &Found, entries: u64, in_order: bool) -> Self {
         Self {
             first: *found,
-            entries: 1,
-            contiguous: true,
+            entries,
+            contiguous: in_order,
         }
     }
 }
@@ -56,12 +56,18 @@ impl<F: Format> Coalesce<F> {
 
     /// Adds `found` if it goes on where the run ends and is equal to it; returns whether it did.
     pub fn add(&mut self, found: &Found) -> bool {
+        self.add_alike(found, 1, true)
+    }
+
+    /// The same of `entries` neighbours that are equal, the first of which is `found`, with the `end`
+    /// of all of them; `in_order` says that what they point to follows one another.
+    pub fn add_alike(&mut self, found: &Found, entries: u64, in_order: bool) -> bool {
         let Some(run) = &mut self.run else {
             let Found {
                 raw, entry, level, ..
             } = found;
             self.flag_bits = self.format.flag_bits(*raw, entry, *level);
-            self.run = Some(Run::new(found));
+            self.run = Some(Run::new(found, entries, in_order));
             return true;
         };
         if found.start != run.first.end || !is_equal(&run.first, found, self.flag_bits) {
@@ -74,9 +80,9 @@ impl<F: Format> Coalesce<F> {
             Entry::Table { pfn } => Some(pfn + run.entries),
             entry => place(&entry).map(|place| place + pages),
         };
-        run.contiguous &= place(&found.entry) == expected;
+        run.contiguous &= in_order && place(&found.entry) == expected;
         run.first.end = found.end;
-        run.entries += 1;
+        run.entries += entries;
         true
     }
 

@@ -58,6 +58,16 @@ impl PageKind {
         }
     }
 
+    /// What a page of anonymous memory is that KSM must not touch, by the entry alone: anonymous, or
+    /// the page of zeros, which is special.
+    pub const fn of_anonymous(is_special: bool) -> Self {
+        if is_special {
+            Self::Zero
+        } else {
+            Self::Anon
+        }
+    }
+
     /// The word in the dumps.
     pub const fn name(self) -> &'static str {
         match self {

@@ -44,6 +44,14 @@ pub struct Stretch {
     pub count: u64,
 }
 
+impl Same {
+    /// Whether the way down to `level`, which was to end at this entry, goes on since: it was made a
+    /// table meanwhile.
+    pub fn became_table<F: Format>(&self, format: &F, level: Level) -> bool {
+        level > Level::Pte && matches!(format.decode(self.raw, level), Entry::Table { .. })
+    }
+}
+
 /// How many of `raws` agree with the first in `mask`.
 pub fn agree(raws: &[Raw], mask: u64) -> usize {
     let Some(first) = raws.first() else {

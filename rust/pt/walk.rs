@@ -38,14 +38,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What the tables above `level` leave to user space.
+    /// What the tables above `level` leave to user space. They were followed, so they are tables.
     pub fn limits<F: Format>(&self, format: &F, geometry: &Geometry, level: Level) -> Rights {
-        let above = geometry.levels().take_while(|&l| l > level);
-        above.fold(Rights::ALL, |rights, level| {
-            let raw = self.path.get(usize::from(level.number()));
-            let raw = raw.copied().unwrap_or_default();
-            rights.and(format.rights(raw, &format.decode(raw, level), level))
-        })
+        let mut limits = Rights::ALL;
+        for (&above, &raw) in Level::TOP_DOWN.iter().zip(self.path.iter().rev()) {
+            if above > level && !geometry.is_folded(above) {
+                let table = Entry::Table { pfn: 0 };
+                limits = limits.and(format.rights(raw, &table, above));
+            }
+        }
+        limits
     }
 }
 

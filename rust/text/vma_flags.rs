@@ -135,6 +135,7 @@ impl VmaFlags {
     const MIXEDMAP: u64 = 1 << 28;
     const HUGEPAGE: u64 = 1 << 29;
     const NOHUGEPAGE: u64 = 1 << 30;
+    const MERGEABLE: u64 = 1 << 31;
     const UFFD_RWP: u64 = 1 << 43;
     const UFFD: [(u64, &'static str); 4] = [
         (Self::UFFD_MISSING, "missing"),
@@ -157,6 +158,11 @@ impl VmaFlags {
     /// Whether a userfaultfd protects pages of it from any access (since 7.3).
     pub const fn is_uffd_rwp(self) -> bool {
         self.0 & Self::UFFD_RWP != 0
+    }
+
+    /// Whether KSM may merge pages of it (`MADV_MERGEABLE`).
+    pub const fn is_mergeable(self) -> bool {
+        self.0 & Self::MERGEABLE != 0
     }
 
     /// Whether it may be written to.

@@ -16,15 +16,11 @@ use super::{
 use crate::{
     mm::tables::Scan,
     pt::{
-        entry::Entry,
-        format::Format,
-        level::Level,
         page::PageKind,
         scan::{
             Look,
             Same, //
-        },
-        Native, //
+        }, //
     },
     scratch::zeroed, //
 };
@@ -84,7 +80,7 @@ impl Walk<'_> {
             }
             let (snapshot, runs) = tables.scan(scan, va, end, room)?;
             let first = room.first().copied().unwrap_or_default();
-            if became_table(&format, snapshot.reached, &first) {
+            if first.became_table(&format, snapshot.reached) {
                 return Ok(Looked::UpTo(va));
             }
             let look = Look::new(&format, &geometry, &snapshot, va, end, tables.start());
@@ -93,9 +89,4 @@ impl Walk<'_> {
             Ok(Looked::UpTo(look.end))
         })
     }
-}
-
-/// Whether the way down ended at an entry that was made a table since.
-fn became_table(format: &Native, level: Level, first: &Same) -> bool {
-    level > Level::Pte && matches!(format.decode(first.raw, level), Entry::Table { .. })
 }
