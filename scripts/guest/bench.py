@@ -83,7 +83,7 @@ def folder(options: argparse.Namespace) -> Path:
     """Where the results go: a folder of the caller's, or one for the last run of an architecture."""
     if options.output:
         return Path(os.path.join(os.environ.get("MMLENS_CWD", os.getcwd()), options.output))
-    return CACHE / "bench" / options.arch
+    return CACHE / "bench" / str(options.arch)
 
 
 def boots(options: argparse.Namespace, more: list[str]) -> list[bool]:

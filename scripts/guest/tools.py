@@ -87,7 +87,8 @@ def test() -> subprocess.CompletedProcess[str]:
 
 def lint() -> None:
     """What clippy says of them and of what they use; nothing is to be said."""
-    packages = [word for name in ("mmlens", "mmlens-device", "mmlens-selftest") for word in ("--package", name)]
+    names = ("mmlens", "mmlens-bench", "mmlens-device", "mmlens-selftest")
+    packages = [word for name in names for word in ("--package", name)]
     words = [f"{name}={value}" for name, value in environment().items()]
     run("clippy", "env", *words, "cargo", "clippy", "--quiet", "--offline", "--all-targets",
         *packages, "--", "-Dwarnings", cwd=CHECKOUT / "tools")  # fmt: skip

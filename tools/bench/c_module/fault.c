@@ -35,7 +35,7 @@ static vm_fault_t wanted(struct peer *peer, unsigned long pgoff, struct page **f
 		put_page(page);
 		return VM_FAULT_NOPAGE;
 	}
-	if (smp_load_acquire(&peer->revoked)) {
+	if (peer_is_revoked(peer)) {
 		folio_unlock(page_folio(page));
 		put_page(page);
 		return VM_FAULT_SIGBUS;
@@ -94,7 +94,7 @@ static unsigned long neighbours(struct peer *peer, struct vm_fault *vmf)
 
 	if (!down_read_trylock(&peer->gate))
 		return 0;
-	if (smp_load_acquire(&peer->revoked))
+	if (peer_is_revoked(peer))
 		goto out;
 	same_table(vmf, &first, &end);
 	first = max(first, vmf->pgoff & ~(around - 1));
@@ -148,7 +148,7 @@ static __always_inline vm_fault_t mkwrite(struct vm_fault *vmf, bool watched)
 		peer_begin(&watch, peer, MMLENS_OP_PAGE_MKWRITE, vmf);
 	if (folio_lock_killable(page_folio(vmf->page))) {
 		ret = VM_FAULT_NOPAGE;
-	} else if (smp_load_acquire(&peer->revoked)) {
+	} else if (peer_is_revoked(peer)) {
 		folio_unlock(page_folio(vmf->page));
 		ret = VM_FAULT_SIGBUS;
 	} else if (peer->dirty && vmf->pgoff < peer->pages &&

@@ -15,7 +15,7 @@
 #include "peer.h"
 
 /* Pages whose words of a bitmap are gathered before they are copied. */
-#define CHUNK		(1UL << 15)
+#define CHUNK		BIT(15)
 #define GFP		(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
 static struct vfsmount *mount;
@@ -208,6 +208,7 @@ static int harvest(struct peer *peer, unsigned long first, unsigned long pages, 
 	for (bit = 0; bit < pages; bit++) {
 		int ret;
 
+		/* As the Acquire of Dirty::is_marked(): with who marks it. */
 		if (!smp_load_acquire(&peer->dirty[first + bit]))
 			continue;
 		ret = harvest_page(peer, first + bit, protected);
@@ -227,8 +228,8 @@ static int harvest_chunk(struct peer *peer, unsigned long first, unsigned long p
 	int ret = words ? 0 : -ENOMEM;
 
 	for (index = 0; !ret && index < count; index++) {
-		ret = harvest(peer, first + 64 * index, min(pages - 64 * index, 64UL), &words[index],
-			      &dirty->protected);
+		ret = harvest(peer, first + 64 * index, min(pages - 64 * index, 64UL),
+			      &words[index], &dirty->protected);
 		dirty->dirty += hweight64(words[index]);
 	}
 	if (!ret && bitmap && copy_to_user(bitmap, words, count * sizeof(*words)))

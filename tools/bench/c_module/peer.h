@@ -51,6 +51,13 @@ struct peer {
 	wait_queue_head_t *changed;	/* of those who poll; nobody does */
 };
 
+/* See Buffer::is_revoked(): pairs with who would revoke; nobody does here. */
+static inline bool peer_is_revoked(const struct peer *peer)
+{
+	/* As the Acquire of mmlens: what was done before it was revoked is seen. */
+	return smp_load_acquire(&peer->revoked);
+}
+
 /* An operation in progress. */
 struct peer_watch {
 	struct peer *peer;

@@ -72,7 +72,6 @@ pub struct Stats {
 
 pub const OP_FAULT: u32 = 6;
 pub const OP_HUGE_FAULT: u32 = 7;
-pub const OP_PAGE_MKWRITE: u32 = 9;
 
 /// `struct mmlens_dirty`.
 #[repr(C)]

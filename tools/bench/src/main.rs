@@ -158,7 +158,7 @@ fn run(options: &Options) -> Res<()> {
     }
     if options.has("interference") && !options.icount {
         interference::run(&interference::Plan {
-            rounds: options.rounds().min(8),
+            rounds: options.rounds().min(6),
             is_small: options.smoke,
             is_wanted: &|name| options.has_contestant(name),
         })?;
@@ -201,7 +201,7 @@ fn growth_contest(options: &Options) -> Res<()> {
             let plan = Plan {
                 contest: "growth",
                 case,
-                rounds: options.rounds().min(5),
+                rounds: options.rounds().min(4),
                 is_counted: options.icount,
                 is_wanted: &|name| GROWING.contains(&name) && options.has_contestant(name),
             };

@@ -91,12 +91,12 @@ pub fn ioctl<T>(file: &File, number: u64, argument: &mut T) -> io::Result<u64> {
 
 /// The number of an ioctl that reads and writes a `T`.
 pub const fn iowr<T>(magic: u8, number: u8) -> u64 {
-    3 << 30 | (size_of::<T>() as u64) << 16 | (magic as u64) << 8 | number as u64
+    (3 << 30) | ((size_of::<T>() as u64) << 16) | ((magic as u64) << 8) | number as u64
 }
 
 /// The number of an ioctl that is given a `T`.
 pub const fn iow<T>(magic: u8, number: u8) -> u64 {
-    1 << 30 | (size_of::<T>() as u64) << 16 | (magic as u64) << 8 | number as u64
+    (1 << 30) | ((size_of::<T>() as u64) << 16) | ((magic as u64) << 8) | number as u64
 }
 
 /// A mapping. Unmapped when dropped.
@@ -166,11 +166,9 @@ impl Mapping {
     /// Changes the rights of a part to reading only.
     pub fn protect_read(&self, offset: usize, bytes: usize) -> io::Result<()> {
         assert!(offset + bytes <= self.bytes);
+        let at = (self.address + offset) as *mut _;
         // SAFETY: The range is ours, and nobody has a reference into it.
-        checked(
-            unsafe { libc::mprotect((self.address + offset) as *mut _, bytes, libc::PROT_READ) }
-                .into(),
-        )?;
+        checked(unsafe { libc::mprotect(at, bytes, libc::PROT_READ) }.into())?;
         Ok(())
     }
 

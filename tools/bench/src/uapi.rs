@@ -89,5 +89,5 @@ pub const UFFDIO_API: u64 = iowr::<UffdioApi>(0xaa, 0x3f);
 pub const UFFDIO_REGISTER: u64 = iowr::<UffdioRegister>(0xaa, 0);
 pub const UFFD_API: u64 = 0xaa;
 /// Write protection, also of shmem and of what is not there, and faults are resolved by the kernel.
-pub const UFFD_FEATURES: u64 = 1 << 0 | 1 << 12 | 1 << 13 | 1 << 15;
+pub const UFFD_FEATURES: u64 = (1 << 0) | (1 << 12) | (1 << 13) | (1 << 15);
 pub const UFFDIO_REGISTER_MODE_WP: u64 = 1 << 1;

@@ -8,6 +8,8 @@ mod stats;
 mod svg;
 mod table;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use clap::Parser;
 use data::Data;
