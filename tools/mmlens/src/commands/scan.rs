@@ -92,9 +92,7 @@ impl Args {
         let lens = Lens::open()?;
         let mut totals = Vec::new();
         let mut runs = Vec::new();
-        if !context.json && !self.totals {
-            context.out.line(RUN_COLUMNS.trim_end())?;
-        }
+        let mut has_columns = false;
         for target in &targets {
             let mut printer = Printer {
                 shape: lens.shape,
@@ -103,6 +101,7 @@ impl Args {
                 runs: (context.json && !self.totals).then_some(&mut runs),
                 vma: None,
                 total: Total::of(target),
+                has_columns: &mut has_columns,
                 is_titled: false,
             };
             let done = matching.run(&lens, target, &mut printer);
@@ -182,6 +181,8 @@ struct Printer<'a> {
     /// Start of the VMA whose heading was printed.
     vma: Option<u64>,
     total: Total,
+    /// Whether the heads of the columns were printed.
+    has_columns: &'a mut bool,
     is_titled: bool,
 }
 
@@ -218,6 +219,10 @@ impl Sink for Printer<'_> {
         }
         if !self.lines {
             return Ok(());
+        }
+        if !*self.has_columns {
+            *self.has_columns = true;
+            self.out.line(RUN_COLUMNS.trim_end())?;
         }
         if !self.is_titled {
             self.is_titled = true;

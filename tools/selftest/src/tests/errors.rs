@@ -25,7 +25,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// Commands about one process, with the rest of their words.
-const OF_PROCESS: [(&str, &str); 8] = [
+const OF_PROCESS: [(&str, &str); 14] = [
     ("show", ""),
     ("maps", ""),
     ("tables", ""),
@@ -34,6 +34,12 @@ const OF_PROCESS: [(&str, &str); 8] = [
     ("find", "1000"),
     ("gaps", "1000"),
     ("rmap", "1000"),
+    ("scan", ""),
+    ("audit", ""),
+    ("save", "/dev/null"),
+    ("diff", "self"),
+    ("watch", "--count 1"),
+    ("picture", "-o /dev/null.svg"),
 ];
 
 fn usage() -> Outcome {
