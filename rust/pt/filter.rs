@@ -38,10 +38,12 @@ impl Filter {
         phys_end: 0,
     };
 
-    /// Whether it can be passed at all: no bit that has no meaning, no condition against another.
+    /// Whether it can be passed at all: no bit that has no meaning, no condition against another, none
+    /// for tables, which are no entries that an address ends at.
     pub const fn is_sound(&self) -> bool {
         let bits = self.required.0 | self.any.0 | self.excluded.0;
         bits & !(Facts::ALL.0 & !Facts::IN_ORDER.0) == 0
+            && (self.required.0 | self.any.0) & Facts::TABLE.0 == 0
             && self.required.0 & self.excluded.0 == 0
             && self.raw_value & !self.raw_mask == 0
             && (self.phys_start < self.phys_end || self.phys_start == 0 && self.phys_end == 0)
