@@ -40,6 +40,7 @@ use crate::{
     pt::{
         facts::Facts,
         filter::Filter,
+        format::Format,
         level::Geometry,
         scan::{
             Masks,
@@ -251,7 +252,9 @@ pub(crate) fn walk(request: &mmlens_walk) -> Result<mmlens_walk> {
         records: 0,
     };
     let room = walk.out.room();
-    let by_itself = walk.pages || filter.is_of_places() || form == Form::Entries;
+    // Where frames follow one another, a look at all of them compares nothing else.
+    let compares_places = filter.raw_mask & format.address_bits().mask() != 0;
+    let by_itself = walk.pages || filter.is_of_places() || compares_places || form == Form::Entries;
     match form {
         Form::Tables => walk.tables(top),
         Form::Vmas => walk.vmas(),

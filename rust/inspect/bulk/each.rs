@@ -106,11 +106,38 @@ impl Walk<'_> {
         stretches: &mut KVec<Stretch>,
     ) -> Result<Room> {
         let size = self.geometry.size(look.level);
-        let first = self.geometry.entry_start(look.start, look.level);
-        // As many as fit if they all pass.
-        let count = raws.len().min(self.out.room() / ENTRY_WORDS);
-        let mut rest = raws.get(..count).unwrap_or_default();
-        let mut pages = pages;
+        let mut first = self.geometry.entry_start(look.start, look.level);
+        let (mut raws, mut pages) = (raws, pages);
+        while !raws.is_empty() {
+            // As many as fit if they all pass.
+            let count = raws.len().min(self.out.room() / ENTRY_WORDS);
+            if count == 0 {
+                return Ok(Room::None(first.max(look.start)));
+            }
+            let now = raws.get(..count).unwrap_or_default();
+            self.classify(reader, look, now, pages, stretches)?;
+            let put = self
+                .out
+                .put_entries(look.start, first, size, now, stretches)?;
+            self.records += put as u64;
+            raws = raws.get(count..).unwrap_or_default();
+            pages = pages.get(count..).unwrap_or_default();
+            first = first.saturating_add(size.saturating_mul(count as u64));
+        }
+        Ok(Room::Enough)
+    }
+
+    /// Says of each of `raws` what there is to say of it, or nothing if it does not pass.
+    fn classify(
+        &self,
+        reader: &mut Reader<Native>,
+        look: &Look,
+        raws: &[Raw],
+        pages: &[PageKind],
+        stretches: &mut KVec<Stretch>,
+    ) -> Result {
+        let size = self.geometry.size(look.level);
+        let (mut rest, mut pages) = (raws, pages);
         stretches.clear();
         while let (Some(&raw), Some(&page)) = (rest.first(), pages.first()) {
             let facts = reader.facts(look, raw, page);
@@ -137,16 +164,7 @@ impl Walk<'_> {
             rest = rest.get(alike..).unwrap_or_default();
             pages = pages.get(alike..).unwrap_or_default();
         }
-        let raws_now = raws.get(..count).unwrap_or_default();
-        let put = self
-            .out
-            .put_entries(look.start, first, size, raws_now, stretches)?;
-        self.records += put as u64;
-        Ok(if count == raws.len() {
-            Room::Enough
-        } else {
-            Room::None((first + count as u64 * size).max(look.start))
-        })
+        Ok(())
     }
 
     /// Gives the entries that pass to `sink`.
