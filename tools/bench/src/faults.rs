@@ -28,8 +28,8 @@ use crate::{
 /// What the loops go over.
 const BYTES: usize = 32 << 20;
 const SMALL: usize = 2 << 20;
-/// Where each loop is the same as the one before.
-const COUNTED: usize = 8 << 20;
+/// Where each loop is the same as the one before, or time is short.
+const SHORT: usize = 8 << 20;
 /// Pages that come with one that is read.
 const AROUND: usize = 16;
 const FAULT_AROUND: &str = "/sys/kernel/debug/fault_around_bytes";
@@ -39,16 +39,15 @@ const SHMEM_HUGE: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 pub struct Plan<'a> {
     pub rounds: usize,
     pub is_small: bool,
-    /// The clock counts instructions.
-    pub is_counted: bool,
+    pub is_short: bool,
     pub is_wanted: &'a dyn Fn(&str) -> bool,
 }
 
 impl Plan<'_> {
     fn bytes(&self) -> usize {
-        match (self.is_small, self.is_counted) {
+        match (self.is_small, self.is_short) {
             (true, _) => SMALL,
-            (_, true) => COUNTED,
+            (_, true) => SHORT,
             _ => BYTES,
         }
     }

@@ -97,6 +97,7 @@ impl Options {
         }
         // Where it is instructions that count, a larger size tells nothing new.
         match (layout, self.quick || self.icount) {
+            (Layout::Vmas, _) if self.quick => vec![2_500 * PAGES_OF_VMA * page],
             (Layout::Vmas, _) => vec![10_000 * PAGES_OF_VMA * page],
             (Layout::Dense, false) => [64 << 10, 1 << 20, 16 << 20, 128 << 20, 1 << 30].to_vec(),
             (Layout::Dense, true) => [64 << 10, 64 << 20].to_vec(),
@@ -152,13 +153,13 @@ fn run(options: &Options) -> Res<()> {
         faults::run(&faults::Plan {
             rounds: options.rounds(),
             is_small: options.smoke,
-            is_counted: options.icount,
+            is_short: options.icount || options.quick,
             is_wanted: &|name| options.has_contestant(name),
         })?;
     }
     if options.has("interference") && !options.icount {
         interference::run(&interference::Plan {
-            rounds: options.rounds().min(6),
+            rounds: options.rounds().min(if options.quick { 2 } else { 6 }),
             is_small: options.smoke,
             is_wanted: &|name| options.has_contestant(name),
         })?;

@@ -46,8 +46,11 @@ pub fn all(data: &Data) -> String {
 
 /// 1,048,576 of 1048576.
 fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
+    let digits = format!("{:.0}", number.abs());
     let mut out = String::new();
+    if number < 0.0 {
+        out.push('-');
+    }
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index) % 3 == 0 {
             out.push(',');
