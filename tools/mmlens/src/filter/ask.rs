@@ -67,7 +67,7 @@ const fn askable(facts: Facts) -> bool {
 fn conditions(expr: &Expr, wanted: bool) -> Option<Asked> {
     match expr {
         Expr::All => wanted.then_some(Asked::ALL),
-        Expr::Word(fact) => Some(some_of(*fact, wanted)),
+        Expr::Word(fact) => some_of(*fact, wanted),
         Expr::Handy(handy) => conditions(&handy.expr(), wanted),
         &Expr::Vma(bit) => Some(Asked {
             vma_required: u64::from(wanted) << bit,
@@ -92,18 +92,24 @@ fn conditions(expr: &Expr, wanted: bool) -> Option<Asked> {
     }
 }
 
-/// One of `facts` at least, or none of them.
-fn some_of(facts: Facts, wanted: bool) -> Asked {
+/// One of `facts` at least, or none of them. Entries that point to tables are never told, so there is
+/// none to ask for.
+fn some_of(facts: Facts, wanted: bool) -> Option<Asked> {
     if !askable(facts) {
-        return Asked::ALL;
+        return Some(Asked::ALL);
     }
     let mut filter = Filter::ALL;
+    let facts = match wanted {
+        true => Facts(facts.0 & !Facts::TABLE.0),
+        false => facts,
+    };
     match (wanted, facts.0.count_ones()) {
+        (true, 0) => return None,
         (false, _) => filter.excluded = facts,
         (true, 1) => filter.required = facts,
         (true, _) => filter.any = facts,
     }
-    Asked::of_filter(filter)
+    Some(Asked::of_filter(filter))
 }
 
 fn raw(mask: u64, value: u64, equal: bool) -> Option<Asked> {
@@ -130,7 +136,7 @@ fn levels(compare: Compare, level: Level, wanted: bool) -> Option<Asked> {
     match facts {
         Facts(0) => None,
         Facts::LEVELS => Some(Asked::ALL),
-        facts => Some(some_of(facts, true)),
+        facts => some_of(facts, true),
     }
 }
 

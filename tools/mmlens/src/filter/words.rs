@@ -36,7 +36,7 @@ fn meaning(word: &str) -> &'static str {
         "hole" => "nothing is mapped, nothing is remembered",
         "present" => "maps a page or a huge page",
         "nonpresent" => "the kernel keeps a note in it",
-        "table" => "points to a table",
+        "table" => "points to a table: never told here, see tables --full",
         "bad" => "nothing that the kernel would follow",
         "read" => "user space may read",
         "write" => "user space may write",
