@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // Each test uses its part.
 
+pub mod contents;
+
 use mmlens_core::pt::{
     aarch64::Aarch64,
     entry::{AddressBits, Raw},
