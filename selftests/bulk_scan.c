@@ -20,6 +20,9 @@
 #include "lib/util.h"
 #include "lib/walk.h"
 
+/* What helpers are given of a test. */
+#define scan_data _test_data_scan
+
 #define LEVELS 0x1fULL
 #define KINDS (0x1fULL << 5)
 #define PAGE_BITS (0x1ffULL << 40)
@@ -68,7 +71,7 @@ FIXTURE_TEARDOWN(scan)
 
 #define entry_at(records, i) (&((const struct mmlens_entry *)(records)->bytes)[i])
 
-static const struct mmlens_vma *vma_of(FIXTURE_DATA(scan) *self, uint64_t va)
+static const struct mmlens_vma *vma_of(struct scan_data *self, uint64_t va)
 {
 	const struct mmlens_vma *vma = (const void *)self->vmas.bytes;
 
@@ -78,13 +81,13 @@ static const struct mmlens_vma *vma_of(FIXTURE_DATA(scan) *self, uint64_t va)
 	return NULL;
 }
 
-static uint64_t size_of(FIXTURE_DATA(scan) *self, const struct mmlens_entry *e)
+static uint64_t size_of(struct scan_data *self, const struct mmlens_entry *e)
 {
 	return 1ULL << self->machine.shift[__builtin_ctzll(e->flags & LEVELS)];
 }
 
 /* How much an entry translates of its VMA. */
-static uint64_t bytes_of(FIXTURE_DATA(scan) *self, const struct mmlens_entry *e)
+static uint64_t bytes_of(struct scan_data *self, const struct mmlens_entry *e)
 {
 	uint64_t size = size_of(self, e), end = (e->address & -size) + size;
 	const struct mmlens_vma *vma = vma_of(self, e->address);
@@ -92,7 +95,7 @@ static uint64_t bytes_of(FIXTURE_DATA(scan) *self, const struct mmlens_entry *e)
 	return (end < vma->end ? end : vma->end) - e->address;
 }
 
-static bool passes(FIXTURE_DATA(scan) *self, const struct mmlens_walk *f,
+static bool passes(struct scan_data *self, const struct mmlens_walk *f,
 		   const struct mmlens_entry *e)
 {
 	const struct mmlens_vma *vma = vma_of(self, e->address);
@@ -104,7 +107,7 @@ static bool passes(FIXTURE_DATA(scan) *self, const struct mmlens_walk *f,
 }
 
 /* Every form with a filter against the entries that pass it here; the number of these. */
-static long compare_filter(FIXTURE_DATA(scan) *self, const struct mmlens_walk *filter)
+static long compare_filter(struct scan_data *self, const struct mmlens_walk *filter)
 {
 	bool pages = filter->flags & MMLENS_WALK_PAGES ||
 		     (filter->required | filter->any | filter->excluded) & PAGE_BITS;
@@ -190,7 +193,8 @@ TEST_F(scan, flags_are_filtered_as_here)
 		{ MMLENS_PT_PRESENT | MMLENS_PT_WRITE, 0, 0, true },
 		{ MMLENS_PT_EXEC, 0, 0, true }, { 0, MMLENS_PT_EXEC | MMLENS_PT_WRITE, 0, true },
 		{ MMLENS_PT_WRITE | MMLENS_PT_EXEC, 0, 0, false },
-		{ MMLENS_PT_PROTNONE, 0, 0, true }, { 0, MMLENS_PT_GUARD | MMLENS_PT_SWAP, 0, true },
+		{ MMLENS_PT_PROTNONE, 0, 0, true },
+		{ 0, MMLENS_PT_GUARD | MMLENS_PT_SWAP, 0, true },
 		{ MMLENS_PT_NONPRESENT | MMLENS_PT_MARKER, 0, 0, true },
 		{ MMLENS_PT_NONPRESENT, 0, MMLENS_PT_MARKER, false },
 		{ MMLENS_PT_DIRTY, 0, MMLENS_PT_PTE, false },
@@ -225,8 +229,8 @@ TEST_F(scan, raw_bits_and_vma_flags_are_filtered_as_here)
 	};
 	/* VM_READ, VM_WRITE, VM_EXEC, VM_SHARED */
 	static const struct { uint64_t required, excluded; } vmas[] = {
-		{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 2 }, { 3, 8 }, { 8, 0 }, { 0, 1 }, { 1ULL << 63, 0 },
-		{ 0, 1ULL << 63 },
+		{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 2 }, { 3, 8 }, { 8, 0 }, { 0, 1 },
+		{ 1ULL << 63, 0 }, { 0, 1ULL << 63 },
 	};
 	struct mmlens_walk walk;
 
@@ -269,7 +273,7 @@ TEST_F(scan, raw_bits_and_vma_flags_are_filtered_as_here)
 }
 
 /* How many entries of a place are in a physical range, by pagemap; and by each form. */
-static bool compare_places_of(FIXTURE_DATA(scan) *self, int place, uint64_t from, uint64_t to)
+static bool compare_places_of(struct scan_data *self, int place, uint64_t from, uint64_t to)
 {
 	struct mmlens_walk walk = walk_of(self->target, MMLENS_FORM_ENTRIES);
 	uint64_t start = (uintptr_t)self->all->place[place].start, bytes = 0, got = 0;
@@ -326,10 +330,10 @@ TEST_F(scan, physical_ranges_are_those_of_pagemap)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		uint64_t start = (uintptr_t)self->all->place[places[i]].start;
 		uint64_t page, at, size = page_size();
 
-		ASSERT_TRUE(proc_pagemap(self->pagemap, (uintptr_t)self->all->place[places[i]].start,
-					 &page, 1));
+		ASSERT_TRUE(proc_pagemap(self->pagemap, start, &page, 1));
 		ASSERT_TRUE(page & PM_PRESENT);
 		at = (page & PM_FRAME) * size;
 		const struct { uint64_t from, to; } ranges[] = {
@@ -340,15 +344,16 @@ TEST_F(scan, physical_ranges_are_those_of_pagemap)
 		};
 
 		for (size_t r = 0; r < ARRAY_SIZE(ranges); r++) {
-			EXPECT_TRUE(compare_places_of(self, places[i], ranges[r].from, ranges[r].to))
-				TH_LOG("place %d, range %zu: %lx-%lx", places[i], r, ranges[r].from,
-				       ranges[r].to);
+			uint64_t from = ranges[r].from, to = ranges[r].to;
+
+			EXPECT_TRUE(compare_places_of(self, places[i], from, to))
+				TH_LOG("place %d: %lx-%lx", places[i], from, to);
 		}
 	}
 }
 
 /* The flags that all entries of a place have which are not holes, of those in @mask. */
-static uint64_t common_flags(FIXTURE_DATA(scan) *self, int place, uint64_t mask)
+static uint64_t common_flags(struct scan_data *self, int place, uint64_t mask)
 {
 	uint64_t start = (uintptr_t)self->all->place[place].start, common = mask;
 
@@ -562,8 +567,8 @@ TEST_F(scan, a_call_ends_though_there_is_more)
 #define SLOT_PAGES 16
 
 struct arena {
-	char *start;
 	_Atomic bool stop;
+	char *start;
 };
 
 static void *map_and_unmap(void *arg)
@@ -645,7 +650,8 @@ static const char *check(struct walker *me, unsigned int form, const struct reco
 		uint64_t flags = is_entry ? e->flags : run->flags;
 		uint64_t start = is_entry ? e->address : form == MMLENS_FORM_RUNS ? run->start :
 				 vma->start;
-		uint64_t end = is_entry ? start + 1 : form == MMLENS_FORM_RUNS ? run->end : vma->end;
+		uint64_t end = is_entry ? start + 1 : form == MMLENS_FORM_RUNS ? run->end :
+			       vma->end;
 
 		/* A VMA that has grown below since is told again, as a whole. */
 		if ((form == MMLENS_FORM_VMAS ? end <= last : start < last) || end > walk->end)

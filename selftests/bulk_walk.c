@@ -14,6 +14,9 @@
 #include "lib/util.h"
 #include "lib/walk.h"
 
+/* What helpers are given of a test. */
+#define walk_data _test_data_walk
+
 #define FORMS (MMLENS_FORM_COUNTS + 1)
 #define LEVELS 0x1fULL
 #define BIG (1UL << 20)
@@ -58,7 +61,7 @@ FIXTURE_TEARDOWN(walk)
 }
 
 /* A request for one of the places. */
-static struct mmlens_walk walk_place(FIXTURE_DATA(walk) *self, unsigned int form, int place)
+static struct mmlens_walk walk_place(struct walk_data *self, unsigned int form, int place)
 {
 	struct mmlens_walk walk = walk_of(self->target, form);
 
@@ -73,7 +76,8 @@ TEST_F(walk, refuses_forms_flags_and_ranges)
 {
 	for (unsigned int form = 0; form < FORMS; form++) {
 		static const unsigned int flags[FORMS] = {
-			MMLENS_WALK_PAGES, MMLENS_WALK_PAGES, 0, MMLENS_WALK_NAMES, MMLENS_WALK_PAGES,
+			MMLENS_WALK_PAGES, MMLENS_WALK_PAGES, 0, MMLENS_WALK_NAMES,
+			MMLENS_WALK_PAGES,
 		};
 		struct mmlens_walk walk;
 
@@ -83,7 +87,8 @@ TEST_F(walk, refuses_forms_flags_and_ranges)
 			EXPECT_EQ(flags[form] >> flag & 1 ? 0 : -EINVAL, call(&walk, BIG))
 				TH_LOG("form %u, flag %u", form, flag);
 		}
-		for (size_t bytes = 0; bytes <= least[form]; bytes += bytes + 1 < least[form] ? 7 : 1) {
+		for (size_t bytes = 0; bytes <= least[form];
+		     bytes += bytes + 1 < least[form] ? 7 : 1) {
 			walk = walk_of(self->target, form);
 			EXPECT_EQ(bytes < least[form] ? -EINVAL : 0, call(&walk, bytes))
 				TH_LOG("form %u, %zu bytes", form, bytes);
@@ -133,8 +138,8 @@ TEST_F(walk, refuses_filters_that_cannot_be)
 		for (int bit = 0; bit < 64; bit++) {
 			for (int member = 0; member < 3; member++) {
 				uint64_t flag = 1ULL << bit;
-				int want = flag & unknown || (flag == MMLENS_PT_TABLE && member < 2) ?
-					   -EINVAL : 0;
+				bool is_table = flag == MMLENS_PT_TABLE && member < 2;
+				int want = flag & unknown || is_table ? -EINVAL : 0;
 
 				walk = walk_place(self, forms[f], ZEROS);
 				*(member == 0 ? &walk.required :
@@ -246,7 +251,8 @@ TEST_F(walk, buffers_that_cannot_be_written_to)
 
 			if (i == 3)
 				mprotect(none, 4 * page, PROT_READ);
-			EXPECT_EQ(-EFAULT, walk_call(self->fd, &walk, (void *)wrong[i], 2 * page + 512))
+			EXPECT_EQ(-EFAULT, walk_call(self->fd, &walk, (void *)wrong[i],
+						     2 * page + 512))
 				TH_LOG("form %u, %zu", form, i);
 			/* Nothing is said of what went wrong. */
 			before.buffer = walk.buffer;
@@ -263,7 +269,8 @@ TEST_F(walk, buffers_that_cannot_be_written_to)
 		/* There are enough VMAs for half a page. */
 		char *at = none + page - (form == MMLENS_FORM_COUNTS ? 64 : 104);
 
-		EXPECT_EQ(-EFAULT, walk_call(self->fd, &walk, at, 3 * page)) TH_LOG("form %u", form);
+		EXPECT_EQ(-EFAULT, walk_call(self->fd, &walk, at, 3 * page))
+			TH_LOG("form %u", form);
 		EXPECT_EQ(0, walk.records);
 	}
 	munmap(none, 4 * page);
@@ -296,7 +303,7 @@ TEST_F(walk, sizes_of_the_struct)
 }
 
 /* Joins what a call's end may have split, and what else looks the same. */
-static size_t join_runs(FIXTURE_DATA(walk) *self, struct mmlens_run *run, size_t nr)
+static size_t join_runs(struct walk_data *self, struct mmlens_run *run, size_t nr)
 {
 	size_t last = 0;
 
@@ -317,7 +324,7 @@ static size_t join_runs(FIXTURE_DATA(walk) *self, struct mmlens_run *run, size_t
 	return nr ? last + 1 : 0;
 }
 
-static bool are_the_same(FIXTURE_DATA(walk) *self, unsigned int form, struct records *a,
+static bool are_the_same(struct walk_data *self, unsigned int form, struct records *a,
 			 struct records *b)
 {
 	if (form == MMLENS_FORM_RUNS) {
@@ -328,8 +335,10 @@ static bool are_the_same(FIXTURE_DATA(walk) *self, unsigned int form, struct rec
 	}
 	if (form == MMLENS_FORM_COUNTS) {
 		for (struct records *r = a; r; r = r == a ? b : NULL) {
+			__u64 *word = (__u64 *)r->bytes;
+
 			for (size_t i = least[form] / 8; i < r->size / 8; i++)
-				((__u64 *)r->bytes)[i % (least[form] / 8)] += ((__u64 *)r->bytes)[i];
+				word[i % (least[form] / 8)] += word[i];
 			r->size = least[form];
 			r->nr = 1;
 		}
@@ -575,7 +584,7 @@ static uint64_t address_in(const struct mmlens_machine *machine, uint64_t raw)
 }
 
 /* The record that has the entry of @level for @va, from @at on; NULL if there is none. */
-static const struct mmlens_table *table_of(FIXTURE_DATA(walk) *self, const struct records *tables,
+static const struct mmlens_table *table_of(struct walk_data *self, const struct records *tables,
 					   int level, uint64_t va, size_t *at)
 {
 	while (*at < tables->size) {

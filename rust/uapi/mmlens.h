@@ -294,8 +294,8 @@ struct mmlens_run {
 	__u64 start;
 	__u64 end;			/* exclusive */
 	__u64 raw;			/* the first entry */
-	__u64 place;			/* page frame of the first entry, or its slot in a swap area;
-					 * ~0 if it has none
+	__u64 place;			/* page frame of the first entry, or its slot in a
+					 * swap area; ~0 if it has none
 					 */
 	__u64 flags;			/* MMLENS_PT_... */
 };

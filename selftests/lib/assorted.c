@@ -70,5 +70,6 @@ void assorted_make(void *arg)
 	all->is_huge = has_page(map + pmd_size() - page_size(), PM_PRESENT);
 	all->place[HUGE].start = map;
 	all->place[HUGE].bytes = 2 * pmd_size();
-	write_each(make(all, SPARSE, ANON, -1, SPARSE_PAGES * stride), SPARSE_PAGES * stride, stride);
+	map = make(all, SPARSE, ANON, -1, SPARSE_PAGES * stride);
+	write_each(map, SPARSE_PAGES * stride, stride);
 }

@@ -100,7 +100,8 @@ static int compare_walk_entries(const struct lens_table *table, const struct rec
 					      line->start, line->raw, e[low].raw);
 			if ((e[low].flags & ~UNSAID) != flags_of(line))
 				return differ("%lx: the text says flags %#lx (%s), the record %#llx",
-					      line->start, flags_of(line), line->bits, e[low].flags);
+					      line->start, flags_of(line), line->bits,
+					      e[low].flags);
 			nr++;
 		}
 	}
@@ -135,7 +136,8 @@ static int compare_walk_runs(const struct lens_table *table, const struct proc_v
 			at = ++vma < vmas->nr ? vmas->vma[vma].start : 0;
 		if (run[i].start != at || run[i].end <= at || vma == vmas->nr ||
 		    run[i].end > vmas->vma[vma].end)
-			return differ("a run %llx-%llx, expected at %lx", run[i].start, run[i].end, at);
+			return differ("a run %llx-%llx, expected at %lx", run[i].start,
+				      run[i].end, at);
 		if (!(run[i].flags & MMLENS_PT_HOLE) && (e == end || e->address != run[i].start ||
 							 e->raw != run[i].raw))
 			return differ("%llx: a run without its first entry", run[i].start);
@@ -187,7 +189,7 @@ static int compare_walk_counts(const struct lens_table *table, const struct reco
 				sum.bytes_with[bit] += run->end - run->start;
 	}
 	for (size_t i = 0; i < counts->nr; i++) {
-		const struct mmlens_counts *part = &((const struct mmlens_counts *)counts->bytes)[i];
+		const struct mmlens_counts *all = (const void *)counts->bytes, *part = &all[i];
 
 		sum.bytes -= part->bytes;
 		for (int level = 0; level < MMLENS_LEVELS; level++)
@@ -220,15 +222,17 @@ static int compare_walk_tables(const struct lens_table *table, const struct reco
 		const __u64 *raw = (const __u64 *)(t + 1);
 
 		if (t->level != LENS_PTE || !t->entries || t->start % (t->entries * size))
-			return differ("table %llx: level %u, %u entries", t->start, t->level, t->entries);
+			return differ("table %llx: level %u, %u entries", t->start, t->level,
+				      t->entries);
 		for (; e < end && e->address < t->start + t->entries * size; e++) {
 			if (!(e->flags & MMLENS_PT_PTE))
 				continue;
 			if (e->address < t->start)
 				return differ("%llx: in no table", e->address);
 			if (raw[(e->address - t->start) / size] != e->raw)
-				return differ("%llx: %#llx in the table, %#llx as an entry", e->address,
-					      raw[(e->address - t->start) / size], e->raw);
+				return differ("%llx: %#llx in the table, %#llx as an entry",
+					      e->address, raw[(e->address - t->start) / size],
+					      e->raw);
 		}
 		at += sizeof(*t) + t->entries * sizeof(*raw);
 	}
@@ -255,7 +259,8 @@ static int compare_walk_vmas(const struct proc_vmas *vmas, const struct records 
 		    (p->ino && v->pgoff * page_size() != p->offset) ||
 		    v->ino != p->ino || v->dev_major != p->major || v->dev_minor != p->minor ||
 		    (v->vm_flags & 7) != rights)
-			return differ("%lx: the record of the VMA at %llx differs", p->start, v->start);
+			return differ("%lx: the record of the VMA at %llx differs", p->start,
+				      v->start);
 		if (v->name_bytes != strlen(p->name) || memcmp(v + 1, p->name, v->name_bytes))
 			return differ("%lx: named %.*s, not %s", p->start, (int)v->name_bytes,
 				      (const char *)(v + 1), p->name);
@@ -269,7 +274,11 @@ static int compare_walk_vmas(const struct proc_vmas *vmas, const struct records 
 int compare_walk(pid_t pid)
 {
 	enum { ENTRIES, AGAIN, RUNS, COUNTS, TABLES, VMAS, NR };
-	static const struct { unsigned int form, flags; size_t room; uint64_t excluded; } walks[NR] = {
+	static const struct {
+		unsigned int form, flags;
+		size_t room;
+		uint64_t excluded;
+	} walks[NR] = {
 		[ENTRIES] = { MMLENS_FORM_ENTRIES, MMLENS_WALK_PAGES, 1 << 20, MMLENS_PT_HOLE },
 		/* With little room, and not looking at pages. */
 		[AGAIN] = { MMLENS_FORM_ENTRIES, 0, 100 * 24, MMLENS_PT_HOLE },

@@ -9,7 +9,9 @@
 
 struct mmlens_walk walk_of(pid_t pid, unsigned int form)
 {
-	return (struct mmlens_walk) { .size = sizeof(struct mmlens_walk), .form = form, .pid = pid };
+	return (struct mmlens_walk) {
+		.size = sizeof(struct mmlens_walk), .form = form, .pid = pid,
+	};
 }
 
 int walk_call(int fd, struct mmlens_walk *walk, void *buffer, size_t bytes)
