@@ -34,7 +34,8 @@ mod generated {
         seq_file,
         task_struct,
         vm_area_struct,
-        vm_fault, //
+        vm_fault,
+        vma_iterator, //
     };
 
     include!("bindings_generated.rs");

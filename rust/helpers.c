@@ -380,6 +380,11 @@ bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma)
 	return vma_is_initial_stack(vma);
 }
 
+void mmlens_vma_iter_init(struct vma_iterator *iter, struct mm_struct *mm, unsigned long addr)
+{
+	vma_iter_init(iter, mm, addr);
+}
+
 /* What the per-VMA lock says; false if this kernel has none. The mmap lock is held. */
 bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock)
 {
@@ -391,6 +396,11 @@ bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *l
 #else
 	return false;
 #endif
+}
+
+struct vm_area_struct *mmlens_vma_next(struct vma_iterator *iter)
+{
+	return vma_next(iter);
 }
 
 /* Copies the policy of a VMA; false if it has none. The mmap lock is held, so it stays. */

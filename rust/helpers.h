@@ -29,6 +29,7 @@ struct pid_namespace;
 struct seq_file;
 struct task_struct;
 struct vm_area_struct;
+struct vma_iterator;
 
 /* What the per-VMA lock says of a VMA. */
 struct mmlens_vma_lock {
@@ -104,7 +105,9 @@ unsigned long mmlens_vma_flags(const struct vm_area_struct *vma);
 bool mmlens_vma_has_userfaultfd(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_heap(const struct vm_area_struct *vma);
 bool mmlens_vma_is_initial_stack(const struct vm_area_struct *vma);
+void mmlens_vma_iter_init(struct vma_iterator *iter, struct mm_struct *mm, unsigned long addr);
 bool mmlens_vma_lock(const struct vm_area_struct *vma, struct mmlens_vma_lock *lock);
+struct vm_area_struct *mmlens_vma_next(struct vma_iterator *iter);
 bool mmlens_vma_policy(const struct vm_area_struct *vma, struct mmlens_policy *policy);
 struct vm_area_struct *mmlens_vma_prev(struct mm_struct *mm, unsigned long addr);
 

@@ -25,11 +25,19 @@ use kernel::{
 pub(crate) const ENTRY_WORDS: usize = size_of::<ffi::mmlens_entry>() / size_of::<u64>();
 
 /// Memory of the caller, into which records are put one behind the other.
+///
+/// Small ones are collected: entering user space costs more than they do. [`flush`](Self::flush) stores
+/// the last ones.
 pub(crate) struct UserWords {
     at: usize,
-    /// Words that are left.
+    /// Words that are left, those that are collected not counted.
     room: usize,
+    collected: [u64; COLLECTED],
+    /// How many of them there are.
+    count: usize,
 }
+
+const COLLECTED: usize = 64;
 
 impl UserWords {
     /// `bytes` bytes at `at`.
@@ -43,6 +51,8 @@ impl UserWords {
         Ok(Self {
             at,
             room: usize::try_from(bytes)? / size_of::<u64>(),
+            collected: [0; COLLECTED],
+            count: 0,
         })
     }
 
@@ -51,21 +61,40 @@ impl UserWords {
         self.room
     }
 
-    fn advance(&mut self, words: usize) {
-        self.at = self.at.saturating_add(words * size_of::<u64>());
-        self.room = self.room.saturating_sub(words);
-    }
-
-    /// Puts `words` there. Sleeps.
+    /// Puts `words` there, at the latest with the next [`flush`](Self::flush). Sleeps.
     ///
     /// Errors: `ENOSPC` if there is no room, `EFAULT`.
     pub(crate) fn put(&mut self, words: &[u64]) -> Result {
-        // SAFETY: The words are there.
-        unsafe { self.store(words.as_ptr(), words.len()) }
+        if words.len() > self.room {
+            return Err(ENOSPC);
+        }
+        if words.len() > COLLECTED - self.count {
+            self.flush()?;
+        }
+        let free = self.count..self.count + words.len();
+        let Some(free) = self.collected.get_mut(free) else {
+            // SAFETY: The words are there.
+            return unsafe { self.store(words.as_ptr(), words.len()) };
+        };
+        free.copy_from_slice(words);
+        self.count += words.len();
+        self.room -= words.len();
+        Ok(())
+    }
+
+    /// Stores what is collected. Sleeps.
+    ///
+    /// Errors: `EFAULT`.
+    pub(crate) fn flush(&mut self) -> Result {
+        let count = core::mem::take(&mut self.count);
+        self.room += count;
+        // SAFETY: So many words are collected.
+        unsafe { self.store(self.collected.as_ptr(), count) }
     }
 
     /// The same of entries.
     pub(crate) fn put_raws(&mut self, raws: &[Raw]) -> Result {
+        self.flush()?;
         // SAFETY: The entries are there.
         // CAST: `Raw` is transparent.
         unsafe { self.store(raws.as_ptr().cast(), raws.len()) }
@@ -83,6 +112,11 @@ impl UserWords {
         to_result(unsafe { ffi::mmlens_put_words(to, words, count) })?;
         self.advance(count);
         Ok(())
+    }
+
+    fn advance(&mut self, words: usize) {
+        self.at = self.at.saturating_add(words * size_of::<u64>());
+        self.room = self.room.saturating_sub(words);
     }
 
     /// Puts a `struct mmlens_entry` there for each of `raws` of which there is something to say, and
@@ -105,6 +139,7 @@ impl UserWords {
         if count > raws.len() as u64 {
             return Err(EINVAL);
         }
+        self.flush()?;
         if raws.len().saturating_mul(ENTRY_WORDS) > self.room {
             return Err(ENOSPC);
         }

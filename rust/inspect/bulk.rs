@@ -35,7 +35,10 @@ use crate::{
             VmaTables,
             WINDOW, //
         },
-        vmas::MmapReadLock, //
+        vmas::{
+            MmapReadLock,
+            Vmas, //
+        }, //
     },
     pt::{
         facts::Facts,
@@ -146,19 +149,22 @@ impl Walk<'_> {
         breathe()?;
         let lock = MmapReadLock::lock(self.mm)?;
         let mut left = LOOKS_PER_LOCK.min(self.looks);
+        let mut vmas = Vmas::from(&lock, self.at);
         while left > 0 && self.at < self.end {
-            let Some(mut tables) = VmaTables::find(&lock, self.at, &self.geometry) else {
+            let Some(vma) = vmas.next() else {
                 self.at = self.end;
                 break;
             };
+            let mut tables = VmaTables::of(&lock, vma, &self.geometry);
             let end = tables.end().min(self.end);
             self.at = self.at.max(tables.start()).min(self.end);
             let flags = tables.flags().0;
             if flags & self.vma_required != self.vma_required || flags & self.vma_excluded != 0 {
                 self.at = end.max(self.at);
+            }
+            if self.at >= end {
                 left -= 1;
                 self.looks -= 1;
-                continue;
             }
             while self.at < end {
                 if left == 0 {
@@ -261,6 +267,7 @@ pub(crate) fn walk(request: &mmlens_walk) -> Result<mmlens_walk> {
         _ if by_itself => walk.each(form),
         _ => walk.summary(form),
     }?;
+    walk.out.flush()?;
     Ok(mmlens_walk {
         start: walk.at,
         end: walk.end,

@@ -144,12 +144,16 @@ impl<'a> VmaTables<'a> {
         va: u64,
         geometry: &'a Geometry,
     ) -> Option<Self> {
-        let vma = lock.find_vma(va)?;
-        Some(Self {
+        Some(Self::of(lock, lock.find_vma(va)?, geometry))
+    }
+
+    /// The tables that serve `vma`, which was found under `lock`.
+    pub(crate) fn of(lock: &'a MmapReadLock<'a>, vma: &'a VmaRef, geometry: &'a Geometry) -> Self {
+        Self {
             lock,
             vma,
             geometry,
-        })
+        }
     }
 
     /// First address of the VMA.

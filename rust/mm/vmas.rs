@@ -15,6 +15,7 @@ use crate::{
 };
 use core::{
     fmt,
+    marker::PhantomData,
     ptr::NonNull, //
 };
 use kernel::{
@@ -72,6 +73,38 @@ impl<'a> MmapReadLock<'a> {
         // SAFETY: The lock is held; any address will do.
         let vma = unsafe { bindings::find_vma(self.mm.as_raw(), addr as usize) };
         // SAFETY: The VMA stays as it is while the lock is held, thus while `self` is borrowed.
+        (!vma.is_null()).then(|| unsafe { VmaRef::from_raw(vma) })
+    }
+}
+
+/// The VMAs of an address space that is locked, in the order of their addresses.
+///
+/// Going on to the next one takes a fraction of what it takes to find it.
+pub(crate) struct Vmas<'a> {
+    iter: bindings::vma_iterator,
+    _lock: PhantomData<&'a MmapReadLock<'a>>,
+}
+
+impl<'a> Vmas<'a> {
+    /// From the one that contains `addr` on, or else the next one above.
+    pub(crate) fn from(lock: &'a MmapReadLock<'a>, addr: u64) -> Self {
+        let mut iter = bindings::vma_iterator::default();
+        // SAFETY: The lock is held; any address will do.
+        unsafe { ffi::mmlens_vma_iter_init(&raw mut iter, lock.mm.as_raw(), addr as usize) };
+        Self {
+            iter,
+            _lock: PhantomData,
+        }
+    }
+}
+
+impl<'a> Iterator for Vmas<'a> {
+    type Item = &'a VmaRef;
+
+    fn next(&mut self) -> Option<&'a VmaRef> {
+        // SAFETY: The lock that it was made under is still held.
+        let vma = unsafe { ffi::mmlens_vma_next(&raw mut self.iter) };
+        // SAFETY: The VMA stays as it is while the lock is held.
         (!vma.is_null()).then(|| unsafe { VmaRef::from_raw(vma) })
     }
 }

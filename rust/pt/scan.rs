@@ -114,11 +114,11 @@ pub struct Look {
 
 impl Look {
     /// A look at `snapshot.count` entries of its lowest level from `start` on, of interest up to
-    /// `end`.
-    pub fn new<F: Format>(
-        format: &F,
+    /// `end`. `limits` are those of the tables above.
+    pub fn new(
         geometry: &Geometry,
         snapshot: &Snapshot,
+        limits: Rights,
         start: u64,
         end: u64,
         owner: u64,
@@ -130,9 +130,50 @@ impl Look {
             start,
             end: looked.min(end),
             level,
-            limits: snapshot.limits(format, geometry, level),
+            limits,
             owner,
         }
+    }
+}
+
+/// What tables leave to user space, of the last way down to a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Above {
+    path: [Raw; LEVELS],
+    level: Level,
+    limits: Rights,
+}
+
+impl Above {
+    /// Nothing is known yet.
+    pub const fn new() -> Self {
+        Self {
+            path: [Raw(0); LEVELS],
+            level: Level::Pgd,
+            limits: Rights::ALL,
+        }
+    }
+
+    /// What the tables above the lowest level of `snapshot` leave.
+    pub fn limits<F: Format>(
+        &mut self,
+        format: &F,
+        geometry: &Geometry,
+        snapshot: &Snapshot,
+    ) -> Rights {
+        let level = snapshot.reached;
+        if (self.path, self.level) != (snapshot.path, level) {
+            self.path = snapshot.path;
+            self.level = level;
+            self.limits = snapshot.limits(format, geometry, level);
+        }
+        self.limits
+    }
+}
+
+impl Default for Above {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

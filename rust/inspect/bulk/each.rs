@@ -269,7 +269,8 @@ fn lowest(
     if snapshot.count == 0 {
         return Ok(None);
     }
-    let look = Look::new(format, geometry, &snapshot, va, end, tables.start());
+    let limits = snapshot.limits(format, geometry, snapshot.reached);
+    let look = Look::new(geometry, &snapshot, limits, va, end, tables.start());
     Ok(Some((snapshot, look)))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     pt::{
         page::PageKind,
         scan::{
+            Above,
             Look,
             Same, //
         }, //
@@ -25,6 +26,9 @@ use crate::{
     scratch::zeroed, //
 };
 use kernel::prelude::*;
+
+/// Room for what is seen under one hold of the lock: most tables are one run or two.
+const RUNS: usize = 128;
 
 /// What was seen under one hold of the lock.
 struct Seen {
@@ -40,7 +44,7 @@ impl Walk<'_> {
         let mut reader = self.reader();
         let mut sink = Sink::new(form)?;
         let mut seen = Seen {
-            same: zeroed(self.room())?,
+            same: zeroed(self.room().min(RUNS))?,
             looks: KVec::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?,
         };
         while self.goes_on() {
@@ -72,6 +76,7 @@ impl Walk<'_> {
         let Seen { same, looks } = seen;
         let (format, geometry) = (self.format, self.geometry);
         let mut used = 0;
+        let mut above = Above::new();
         looks.clear();
         self.visit(|tables, va, end| {
             let room = same.get_mut(used..).unwrap_or_default();
@@ -83,7 +88,8 @@ impl Walk<'_> {
             if first.became_table(&format, snapshot.reached) {
                 return Ok(Looked::UpTo(va));
             }
-            let look = Look::new(&format, &geometry, &snapshot, va, end, tables.start());
+            let limits = above.limits(&format, &geometry, &snapshot);
+            let look = Look::new(&geometry, &snapshot, limits, va, end, tables.start());
             looks.push((look, runs), GFP_KERNEL)?;
             used += runs;
             Ok(Looked::UpTo(look.end))

@@ -27,7 +27,8 @@ impl Walk<'_> {
     /// The form VMAs. VMAs are told as a whole, also where only a part is in the range.
     pub(super) fn vmas(&mut self) -> Result {
         let mut found = KVec::<mmlens_vma>::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?;
-        let mut named = KVec::<VmaInfo>::with_capacity(LOOKS_PER_LOCK, GFP_KERNEL)?;
+        let most = if self.names { LOOKS_PER_LOCK } else { 0 };
+        let mut named = KVec::<VmaInfo>::with_capacity(most, GFP_KERNEL)?;
         let mut text = SeqBuffer::new(if self.names { NAME } else { 0 })?;
         while self.goes_on() {
             found.clear();

@@ -136,7 +136,8 @@ impl Walker {
         let (snapshot, runs) = tables.scan(&self.alike.scan, va, end, &mut self.alike.same)?;
         let vma_end = tables.end().min(end);
         drop(lock);
-        let look = Look::new(&self.format, &self.geometry, &snapshot, va, vma_end, 0);
+        let limits = snapshot.limits(&self.format, &self.geometry, snapshot.reached);
+        let look = Look::new(&self.geometry, &snapshot, limits, va, vma_end, 0);
         let first = self.alike.same.first().copied().unwrap_or_default();
         let mut seen = self.alike.same.iter().take(runs);
         // What the hardware notes in one entry of a contiguous range is to be told of all.

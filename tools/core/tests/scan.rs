@@ -92,7 +92,8 @@ fn take<E: Encode>(
     }
     window.truncate(done);
     snapshot.count = done;
-    let look = Look::new(&format, &geometry, &snapshot, va, end, 0);
+    let limits = snapshot.limits(&format, &geometry, snapshot.reached);
+    let look = Look::new(&geometry, &snapshot, limits, va, end, 0);
     (look, same, window)
 }
 
