@@ -125,7 +125,7 @@ void mmlens_read_machine(struct mmlens_machine *g)
 struct spot {
 	void *entry;		/* the one that translates the address */
 	unsigned int left;	/* entries from it to the end of its table */
-	unsigned int type;	/* what C takes it for; its level has another name if that is folded */
+	unsigned int type;	/* what C takes it for: its name, unless that level is folded */
 };
 
 #define stops(type, e) \
@@ -185,7 +185,9 @@ static __always_inline unsigned int descend(struct mm_struct *mm, unsigned long 
 	if (stops(pmd, pmd))
 		return PMD_NAME(mm);
 
-	*spot = (struct spot) { pte_offset_kernel(&pmd, addr), PTRS_PER_PTE - pte_index(addr), PTE };
+	*spot = (struct spot) {
+		pte_offset_kernel(&pmd, addr), PTRS_PER_PTE - pte_index(addr), PTE
+	};
 	return PTE;
 }
 
@@ -208,7 +210,7 @@ static_assert(sizeof(pte_t) == sizeof(u64) && sizeof(pmd_t) == sizeof(u64) &&
 			(values)[i] = type##_val(native_make_##type((values)[i]));	\
 })
 #else
-#define tell(type, values, nr) do { } while (0)
+#define tell(type, values, nr) ((void)(values), (void)(nr))
 #endif
 
 /* Eight at a time: with interrupts off nothing is worth more than to be done. */
@@ -264,11 +266,21 @@ void mmlens_read_tables(struct mm_struct *mm, unsigned long addr,
 	s->nr = nr;
 	s->address = virt_to_phys(spot.entry);
 	switch (spot.type) {
-	case PTE: tell(pte, entries, nr); break;
-	case PMD: tell(pmd, entries, nr); break;
-	case PUD: tell(pud, entries, nr); break;
-	case P4D: tell(p4d, entries, nr); break;
-	case PGD: tell(pgd, entries, nr); break;
+	case PTE:
+		tell(pte, entries, nr);
+		break;
+	case PMD:
+		tell(pmd, entries, nr);
+		break;
+	case PUD:
+		tell(pud, entries, nr);
+		break;
+	case P4D:
+		tell(p4d, entries, nr);
+		break;
+	case PGD:
+		tell(pgd, entries, nr);
+		break;
 	}
 out:
 	local_irq_restore(flags);
@@ -278,8 +290,8 @@ out:
 #define pte_frame(e) pte_pfn(e)
 #define pmd_frame(e) pmd_pfn(e)
 #define pud_frame(e) pud_pfn(e)
-#define p4d_frame(e) 0UL
-#define pgd_frame(e) 0UL
+#define p4d_frame(e) ((void)(e), 0UL)
+#define pgd_frame(e) ((void)(e), 0UL)
 
 /* The first of the entries from @e to @end that differs from @first in @mask. */
 static __always_inline const u64 *agree(const u64 *e, const u64 *end, u64 first, u64 mask)
@@ -358,7 +370,7 @@ static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next,
 /* The same of as many as fit into @same, up to the next entry that is a table. */
 #define scan_table(type, from, nr, mask, pages, same, max, done)	\
 ({									\
-	const type##_t *p = (from);					\
+	__auto_type p = (const type##_t *)(from);			\
 	unsigned int runs = 0;						\
 									\
 	(done) = 0;							\
@@ -372,8 +384,8 @@ static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next,
 })
 
 /* The lowest level has no tables. */
-#define pte_leaf(e) true
-#define pte_bad(e) false
+#define pte_leaf(e) ((void)(e), true)
+#define pte_bad(e) ((void)(e), false)
 
 /**
  * mmlens_scan_tables() - summarise the entries that an address ends at, once
@@ -417,7 +429,8 @@ unsigned int mmlens_scan_tables(struct mm_struct *mm, unsigned long addr, unsign
 		runs = scan_table(pmd, spot.entry, nr, mask, PTRS_PER_PTE, same, max, s->nr);
 		break;
 	case PUD:
-		runs = scan_table(pud, spot.entry, nr, mask, PUD_SIZE / PAGE_SIZE, same, max, s->nr);
+		runs = scan_table(pud, spot.entry, nr, mask, PUD_SIZE / PAGE_SIZE, same, max,
+				  s->nr);
 		break;
 	case P4D:
 		runs = scan_table(p4d, spot.entry, nr, mask, 1, same, max, s->nr);

@@ -44,6 +44,14 @@ def say(text: str) -> None:
     print(f"mmlens: {text}", file=sys.stderr, flush=True)
 
 
+def run_program(main: Callable[[], None]) -> None:
+    """Runs a program, which ends with the line of a failure if there is one."""
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"mmlens: {failure}")
+
+
 @contextlib.contextmanager
 def timed(text: str) -> Iterator[None]:
     """Says how long a step that does real work has taken."""

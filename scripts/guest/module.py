@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, remove, run, timed
+from guest.cache import CACHE, CHECKOUT, digest, lock, remove, run, run_program, timed
 from guest.kernel import Kernel, find
 
 BUILDS = CACHE / "build"
@@ -80,10 +80,12 @@ def build(kernel: Kernel, *options: str, module: Module = MMLENS) -> Path:
 
 def forget_old_builds(current: Path) -> None:
     """Keeps the builds used last; never one that somebody may be using now."""
-    builds = sorted(BUILDS.glob("*/complete"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
-    for stamp in builds[KEEP:]:
-        if stamp.parent != current and time.time() - stamp.stat().st_mtime > 3600:
-            remove(stamp.parent)
+    # One at a time: two would look at what the other has removed.
+    with lock("builds"):
+        builds = sorted(BUILDS.glob("*/complete"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
+        for stamp in builds[KEEP:]:
+            if stamp.parent != current and time.time() - stamp.stat().st_mtime > 3600:
+                remove(stamp.parent)
 
 
 def main() -> None:
@@ -97,7 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"mmlens: {failure}")
+    run_program(main)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, make, run
+from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, make, run, run_program
 
 TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
@@ -106,7 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"mmlens: {failure}")
+    run_program(main)
