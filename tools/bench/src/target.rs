@@ -25,6 +25,9 @@ use std::{
     ops::Range, //
 };
 
+/// The folder of mmlens in debugfs.
+pub const DEBUGFS: &str = "/sys/kernel/debug/mmlens";
+
 /// Where the memory is: far from all else, and aligned to everything.
 const BASE: usize = 64 << 30;
 
@@ -79,6 +82,13 @@ pub struct Target {
     pub vmas: u64,
     /// What the rest of the process has in its RSS, in pages.
     pub rss_elsewhere: u64,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Whoever wanted its files in debugfs has attached it.
+        let _ = fs::write(format!("{DEBUGFS}/detach"), self.pid().to_string());
+    }
 }
 
 impl Target {

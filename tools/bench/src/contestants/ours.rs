@@ -24,7 +24,8 @@ use crate::{
     },
     target::{
         Layout,
-        Target, //
+        Target,
+        DEBUGFS, //
     },
 };
 use std::{
@@ -37,8 +38,6 @@ use std::{
         Read, //
     },
 };
-
-const DEBUGFS: &str = "/sys/kernel/debug/mmlens";
 
 pub fn kinds() -> Vec<Kind> {
     let kind = |name, returns, make| Kind {
