@@ -181,7 +181,7 @@ static long compare_filter(struct scan_data *self, const struct mmlens_walk *fil
 	return nr;
 }
 
-TEST_F(scan, flags_are_filtered_as_here)
+TEST_F_TIMEOUT(scan, flags_are_filtered_as_here, 120)
 {
 	static const struct { uint64_t required, any, excluded; bool some; } filters[] = {
 		{ 0, 0, 0, true },
@@ -222,7 +222,7 @@ TEST_F(scan, flags_are_filtered_as_here)
 	}
 }
 
-TEST_F(scan, raw_bits_and_vma_flags_are_filtered_as_here)
+TEST_F_TIMEOUT(scan, raw_bits_and_vma_flags_are_filtered_as_here, 120)
 {
 	static const uint64_t masks[] = {
 		1, 0xfff, ~0ULL, 1ULL << 63, 0xff00000000000000, 1ULL << 13, 0x3f000, 1ULL << 52,
@@ -323,7 +323,7 @@ static bool compare_places_of(struct scan_data *self, int place, uint64_t from, 
 	return nr == got;
 }
 
-TEST_F(scan, physical_ranges_are_those_of_pagemap)
+TEST_F_TIMEOUT(scan, physical_ranges_are_those_of_pagemap, 120)
 {
 	static const int places[] = {
 		DENSE, ALTERNATING, ZEROS, SHMEM, PROTECTED, READ_ONLY, GUARDS, HUGE,
@@ -367,7 +367,7 @@ static uint64_t common_flags(struct scan_data *self, int place, uint64_t mask)
 	return common;
 }
 
-TEST_F(scan, kinds_of_pages)
+TEST_F_TIMEOUT(scan, kinds_of_pages, 120)
 {
 	static const uint64_t all = PAGE_BITS | MMLENS_PT_SPECIAL | MMLENS_PT_PROTNONE;
 	struct mmlens_walk walk;
@@ -439,7 +439,7 @@ static bool categories_of(int pagemap, uint64_t start, uint64_t end, uint64_t *c
 	return true;
 }
 
-TEST_F(scan, agrees_with_pagemap_scan)
+TEST_F_TIMEOUT(scan, agrees_with_pagemap_scan, 120)
 {
 	static const int places[] = {
 		DENSE, ALTERNATING, ZEROS, SHMEM, GUARDS, PROTECTED, READ_ONLY, SWAPPED, HUGE,
@@ -483,7 +483,7 @@ TEST_F(scan, agrees_with_pagemap_scan)
 	}
 }
 
-TEST_F(scan, a_small_buffer_takes_no_more_calls_for_what_does_not_pass)
+TEST_F_TIMEOUT(scan, a_small_buffer_takes_no_more_calls_for_what_does_not_pass, 120)
 {
 	struct mmlens_walk walk = walk_of(self->target, MMLENS_FORM_ENTRIES);
 	struct records r;
@@ -516,7 +516,7 @@ static void make_a_wide_one(void *arg)
 	*(char **)arg = map;
 }
 
-TEST_F(scan, a_call_ends_though_there_is_more)
+TEST_F_TIMEOUT(scan, a_call_ends_though_there_is_more, 300)
 {
 	char **map = mmap(NULL, page_size(), RW, SHARED, -1, 0);
 	pid_t other = target_start(make_many_vmas, map);
@@ -701,7 +701,7 @@ static void *walk_on(void *arg)
 	return NULL;
 }
 
-TEST_F(scan, two_walk_while_others_map_and_unmap)
+TEST_F_TIMEOUT(scan, two_walk_while_others_map_and_unmap, 120)
 {
 	struct arena *arena = mmap(NULL, page_size(), RW, SHARED, -1, 0);
 	struct walker walkers[2] = { };

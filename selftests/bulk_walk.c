@@ -72,7 +72,7 @@ static struct mmlens_walk walk_place(struct walk_data *self, unsigned int form, 
 
 #define call(walk, bytes) walk_call(self->fd, walk, self->buffer, bytes)
 
-TEST_F(walk, refuses_forms_flags_and_ranges)
+TEST_F_TIMEOUT(walk, refuses_forms_flags_and_ranges, 120)
 {
 	for (unsigned int form = 0; form < FORMS; form++) {
 		static const unsigned int flags[FORMS] = {
@@ -110,7 +110,7 @@ TEST_F(walk, refuses_forms_flags_and_ranges)
 	}
 }
 
-TEST_F(walk, refuses_filters_that_cannot_be)
+TEST_F_TIMEOUT(walk, refuses_filters_that_cannot_be, 120)
 {
 	static const unsigned int forms[] = {
 		MMLENS_FORM_ENTRIES, MMLENS_FORM_RUNS, MMLENS_FORM_COUNTS,
@@ -151,7 +151,7 @@ TEST_F(walk, refuses_filters_that_cannot_be)
 	}
 }
 
-TEST_F(walk, refuses_processes_that_have_no_memory)
+TEST_F_TIMEOUT(walk, refuses_processes_that_have_no_memory, 120)
 {
 	struct mmlens_walk walk;
 	pid_t zombie;
@@ -189,7 +189,7 @@ static int without_rights(int fd, char *buffer)
 	return 0;
 }
 
-TEST_F(walk, without_the_capability)
+TEST_F_TIMEOUT(walk, without_the_capability, 120)
 {
 	pid_t child = fork();
 	int status;
@@ -208,7 +208,7 @@ static void run_another_program(void *arg)
 	_exit(1);
 }
 
-TEST_F(walk, an_exec_is_noticed)
+TEST_F_TIMEOUT(walk, an_exec_is_noticed, 120)
 {
 	pid_t other = target_start(run_another_program, NULL);
 	struct mmlens_walk walk = walk_of(other, MMLENS_FORM_VMAS);
@@ -236,7 +236,7 @@ TEST_F(walk, an_exec_is_noticed)
 	target_end(other);
 }
 
-TEST_F(walk, buffers_that_cannot_be_written_to)
+TEST_F_TIMEOUT(walk, buffers_that_cannot_be_written_to, 120)
 {
 	size_t page = page_size();
 	char *none = mmap(NULL, 4 * page, PROT_NONE, ANON, -1, 0);
@@ -276,7 +276,7 @@ TEST_F(walk, buffers_that_cannot_be_written_to)
 	munmap(none, 4 * page);
 }
 
-TEST_F(walk, sizes_of_the_struct)
+TEST_F_TIMEOUT(walk, sizes_of_the_struct, 120)
 {
 	struct { struct mmlens_walk walk; __u64 more[2]; } longer = { };
 	unsigned long larger = _IOC(_IOC_READ | _IOC_WRITE, MMLENS_IOC_MAGIC, 7, sizeof(longer));
@@ -346,7 +346,7 @@ static bool are_the_same(struct walk_data *self, unsigned int form, struct recor
 	return a->nr == b->nr && a->size == b->size && !memcmp(a->bytes, b->bytes, a->size);
 }
 
-TEST_F(walk, goes_on_where_a_small_buffer_ended)
+TEST_F_TIMEOUT(walk, goes_on_where_a_small_buffer_ended, 120)
 {
 	/* Beyond the least there is; of records of different sizes the largest has to fit. */
 	static const size_t more[] = { 0, 7, 8, 40, 1000, 5000, 40000 };
@@ -384,7 +384,7 @@ TEST_F(walk, goes_on_where_a_small_buffer_ended)
 	}
 }
 
-TEST_F(walk, ranges_need_not_be_of_whole_pages)
+TEST_F_TIMEOUT(walk, ranges_need_not_be_of_whole_pages, 120)
 {
 	uint64_t page = page_size(), dense = (uintptr_t)self->all->place[DENSE].start;
 	struct mmlens_walk walk = walk_of(self->target, MMLENS_FORM_ENTRIES);
@@ -429,7 +429,7 @@ TEST_F(walk, ranges_need_not_be_of_whole_pages)
 	EXPECT_EQ(dense, ((struct mmlens_vma *)self->buffer)->start);
 }
 
-TEST_F(walk, ranges_in_a_huge_page)
+TEST_F_TIMEOUT(walk, ranges_in_a_huge_page, 120)
 {
 	uint64_t page = page_size(), huge = (uintptr_t)self->all->place[HUGE].start, frame;
 	struct mmlens_walk walk = walk_of(self->target, MMLENS_FORM_RUNS);
@@ -468,7 +468,7 @@ TEST_F(walk, ranges_in_a_huge_page)
 	EXPECT_EQ(2 * page + 1, ((struct mmlens_counts *)self->buffer)->bytes);
 }
 
-TEST_F(walk, ranges_with_nothing_in_them)
+TEST_F_TIMEOUT(walk, ranges_with_nothing_in_them, 120)
 {
 	uint64_t dense = (uintptr_t)self->all->place[DENSE].start;
 	const struct { uint64_t start, end; } ranges[] = {
@@ -521,7 +521,7 @@ static void map_a_long_name(void *arg)
 			_exit(1);
 }
 
-TEST_F(walk, long_names)
+TEST_F_TIMEOUT(walk, long_names, 120)
 {
 	void **report = mmap(NULL, page_size(), RW, SHARED, -1, 0);
 	pid_t other = target_start(map_a_long_name, report);
@@ -600,7 +600,7 @@ static const struct mmlens_table *table_of(struct walk_data *self, const struct 
 	return NULL;
 }
 
-TEST_F(walk, whole_tables_of_each_level)
+TEST_F_TIMEOUT(walk, whole_tables_of_each_level, 120)
 {
 	struct records tables[MMLENS_LEVELS] = { }, entries;
 	struct mmlens_walk walk = walk_of(self->target, MMLENS_FORM_ENTRIES);
@@ -664,7 +664,7 @@ TEST_F(walk, whole_tables_of_each_level)
 	walk_free(&entries);
 }
 
-TEST_F(walk, tables_take_no_other_conditions)
+TEST_F_TIMEOUT(walk, tables_take_no_other_conditions, 120)
 {
 	static const struct mmlens_walk wrong[] = {
 		{ .required = MMLENS_PT_PTE | MMLENS_PT_PMD }, { .required = MMLENS_PT_PRESENT },
