@@ -38,7 +38,7 @@ impl Drop for Knob {
 }
 
 /// Lets those rest who work on processes that are stopped too: khugepaged makes huge pages, DAMON
-/// clears bits.
+/// clears bits. The balancing of NUMA nodes takes pages away for a moment, and each is a fault more.
 pub fn rest() -> Vec<Knob> {
     let knobs = [
         (
@@ -46,6 +46,7 @@ pub fn rest() -> Vec<Knob> {
             "1000000",
         ),
         ("/sys/module/damon_stat/parameters/enabled", "N"),
+        ("/proc/sys/kernel/numa_balancing", "0"),
     ];
     // Where there is no such knob nobody works.
     knobs
