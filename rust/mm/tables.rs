@@ -228,12 +228,15 @@ impl VmaTables<'_> {
         {
             return Err(EINVAL);
         }
-        let mut first = self.read(range.start, level, window.get_mut(..max).ok_or(EINVAL)?)?;
+        let entries = window.get_mut(..max).ok_or(EINVAL)?;
+        // SAFETY: The range is in one table with `va`, which is in the VMA, as was checked.
+        let mut first = unsafe { self.read(range.start, level, entries) }?;
         // A top table that serves for a folded level is read entry by entry.
         while first.count > 0 && first.count < max {
             let at = range.start + first.count as u64 * size;
             let rest = window.get_mut(first.count..max).ok_or(EINVAL)?;
-            match self.read(at, level, rest)?.count {
+            // SAFETY: The same: `at` is still in the range.
+            match unsafe { self.read(at, level, rest) }?.count {
                 0 => break,
                 more => first.count += more,
             }
@@ -243,12 +246,13 @@ impl VmaTables<'_> {
 
     /// Copies entries of `level` from the one that translates `va` on.
     ///
-    /// `va` is in the VMA, or its entry is in a table that serves an address in the VMA; so are the
-    /// other entries that fit.
-    fn read(&self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot> {
+    /// # Safety
+    ///
+    /// `va` is in the VMA, or its entry is in a table that serves an address in the VMA.
+    unsafe fn read(&self, va: u64, level: Level, window: &mut [Raw]) -> Result<Snapshot> {
         let mut raw = ffi::mmlens_snapshot::default();
-        // SAFETY: The mmap lock is held and the tables on the way to `va` serve a VMA found under it;
-        // the window has as much room as is said.
+        // SAFETY: The mmap lock is held, and by the caller's promise the tables on the way to `va` serve
+        // a VMA found under it; the window has as much room as is said.
         // CAST: `Raw` is transparent.
         unsafe {
             ffi::mmlens_read_tables(
@@ -330,6 +334,8 @@ impl Tables for VmaTables<'_> {
             return Err(EINVAL);
         }
 
-        self.read(va, level, window.get_mut(..max).ok_or(EINVAL)?)
+        let window = window.get_mut(..max).ok_or(EINVAL)?;
+        // SAFETY: `va` is in the VMA, as was checked.
+        unsafe { self.read(va, level, window) }
     }
 }
