@@ -320,7 +320,7 @@ TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 	pid_t target = target_start(nothing, NULL);
 	struct footprint before, after;
 	char name[64] = "";
-	long grown;
+	long grown = 0;
 
 	ASSERT_EQ(0, module_unload());
 	/* Caches fill up once. */
@@ -330,21 +330,28 @@ TEST_F_TIMEOUT(lifetime, loading_again_and_again_leaves_nothing, 400)
 	for (int i = 0; i < ROUNDS; i++) {
 		ASSERT_TRUE(one_round(target, i)) TH_LOG("round %d: %s", i, strerror(errno));
 	}
-	after = take_footprint();
-	/* Others come and go too; but a leak is one of something for each round. */
+	/*
+	 * A leak is one of something for each round, and stays. Of objects that wait for a
+	 * grace period, and of slabs that a processor holds, as many may be counted at first.
+	 */
+	for (int settled = 0; settled < 10; settled++) {
+		after = take_footprint();
+		/* What KASAN has in quarantine counts as used; such a kernel finds leaks itself. */
+		if (!before.slabs || !after.slabs || kernel_is_slow())
+			break;
+		grown = largest_growth(&before, &after, name);
+		if (grown < ROUNDS / 2)
+			break;
+	}
 	EXPECT_EQ(0, after.ours);
 	EXPECT_GT(before.vmallocs + ROUNDS / 4, after.vmallocs);
 	/* In kB: a table for each round would be four times as much. */
 	EXPECT_GT(before.page_tables + 3 * ROUNDS, after.page_tables);
 	EXPECT_GT(before.percpu + ROUNDS, after.percpu);
-	/* What KASAN has in quarantine counts as used; such a kernel finds leaks itself. */
-	if (before.slabs && after.slabs && !kernel_is_slow()) {
-		grown = largest_growth(&before, &after, name);
-		EXPECT_GT(ROUNDS * 3 / 4, grown) TH_LOG("%s", name);
-		TH_LOG("%ld vmallocs, page tables %ld kB, percpu %ld kB, %s %ld objects more",
-		       after.vmallocs - before.vmallocs, after.page_tables - before.page_tables,
-		       after.percpu - before.percpu, name, grown);
-	}
+	EXPECT_GT(ROUNDS * 3 / 4, grown) TH_LOG("%s", name);
+	TH_LOG("%ld vmallocs, page tables %ld kB, percpu %ld kB, %s %ld objects more",
+	       after.vmallocs - before.vmallocs, after.page_tables - before.page_tables,
+	       after.percpu - before.percpu, name, grown);
 	ASSERT_EQ(0, module_load(""));
 	target_end(target);
 }
