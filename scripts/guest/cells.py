@@ -27,6 +27,10 @@ CELLS = ("x86_64:debug", "arm64:newest", "arm64:16k", "x86_64:newest:numa+1g", "
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
               "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt")  # fmt: skip
+# How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
+# checker on takes ten times as long for each round, and sees in one what others see in many.
+EFFORT = {"x86_64:debug": 20}
+OTHERS_EFFORT = 40
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy.
 JOBS = 2
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
@@ -51,13 +55,15 @@ def main() -> int:
                         help=f"ARCH:KERNEL[:SHAPE[+SHAPE...]], such as {', '.join(CELLS)}")  # fmt: skip
     parser.add_argument("--host", action="store_true", help="the host's tests")
     parser.add_argument("--full", action="store_true", help="every cell: also those that are not run by default")
+    parser.add_argument("--effort", type=int, metavar="PERCENT",
+                        help="how much of what tests repeat to do; by default a part, and all of it with --full")
     options = parser.parse_args()
     everything = options.full or not options.cell and not options.host
     steps = ["host"] if options.host or everything else []
     steps += options.cell
     steps += [cell for cell in CELLS if everything] + [cell for cell in MORE_CELLS if options.full]
     with ThreadPoolExecutor(JOBS) as pool:
-        results = list(pool.map(step, steps))
+        results = list(pool.map(lambda name: step(name, effort(name, options)), steps))
 
     total = Count()
     for name, (count, seconds) in zip(steps, results):
@@ -71,11 +77,18 @@ def main() -> int:
     return 0 if total.passed and not total.failed else 1
 
 
-def step(name: str) -> tuple[Count, float]:
+def effort(cell: str, options: argparse.Namespace) -> int:
+    """How much of what a test repeats it is to do in that cell, in percent."""
+    if options.effort is not None:
+        return int(options.effort)
+    return 100 if options.full else EFFORT.get(cell, OTHERS_EFFORT)
+
+
+def step(name: str, percent: int) -> tuple[Count, float]:
     """The tests of the host or of a cell; says how they went. Also how many seconds they took."""
     start = time.monotonic()
     try:
-        count = host_tests() if name == "host" else guest_tests(name)
+        count = host_tests() if name == "host" else guest_tests(name, percent)
     except Failure as failure:
         say(f"{name}: {failure}")
         count = Count(failed=[str(failure)])
@@ -147,7 +160,7 @@ def witness(path: Path) -> Count:
     return Count(failed=[f"device_io: the host sees {seen!r} in the memory that it shares"])
 
 
-def guest_command(cell: str, shared: Path) -> list[str]:
+def guest_command(cell: str, shared: Path, percent: int) -> list[str]:
     """What runs the kselftests in the guest of a cell."""
     arch, wanted, shapes = (*cell.split(":", 2), "", "")[:3]
     if arch not in COMPILER or not wanted:
@@ -162,13 +175,13 @@ def guest_command(cell: str, shared: Path) -> list[str]:
     files = ["--copy", f"{programs}:/selftests"]
     for path in [*modules, *sorted(tools.build(arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
-    return [*command, *files, "--", "/selftests/run"]
+    return [*command, *files, "--", "/selftests/run", "--effort", str(percent)]
 
 
-def guest_tests(cell: str) -> Count:
+def guest_tests(cell: str, percent: int) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
     with shared_file() as shared:
-        count = run_guest(cell, guest_command(cell, shared))
+        count = run_guest(cell, guest_command(cell, shared, percent))
         count.add(witness(shared))
     return count
 

@@ -117,6 +117,19 @@ bool kernel_is_slow(void)
 	return !access("/sys/kernel/debug/kmemleak", F_OK);
 }
 
+unsigned long effort(unsigned long full)
+{
+	const char *percent = getenv("MMLENS_EFFORT");
+	uint64_t value = 100;
+
+	if (percent && !parse_number(percent, 10, &value)) {
+		fprintf(stderr, "MMLENS_EFFORT is not a percentage: %s\n", percent);
+		exit(1);
+	}
+	full = full * value / 100;
+	return full ? full : 1;
+}
+
 void *map_alone(int prot, int flags, int fd, size_t pages, off_t at)
 {
 	char *room = mmap(NULL, (pages + 2) * page_size(), PROT_NONE,

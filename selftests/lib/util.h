@@ -44,6 +44,14 @@ bool parse_number(const char *word, int base, uint64_t *value);
 bool kernel_is_slow(void);
 
 /*
+ * Of that many rounds, seconds or milliseconds, as many as this run is to spend: the percent
+ * in the environment variable MMLENS_EFFORT, which may be more than 100; all of them without
+ * it. Never less than one, so each case runs, however small the effort: only what is repeated
+ * in the hope of a race, or for the sake of more, is worth scaling.
+ */
+unsigned long effort(unsigned long full);
+
+/*
  * Pages with nothing mapped around them, since neighbours could become one VMA; at a
  * multiple of @align, a power of two. These abort where a test would make no sense.
  */
