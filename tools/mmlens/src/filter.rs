@@ -16,7 +16,7 @@ mod words;
 
 pub use ask::Asked;
 pub use parse::parse;
-pub use words::listing;
+pub use words::{listing, plain};
 
 use mmlens_core::pt::{facts::Facts, level::Level};
 use std::ops::Range;

@@ -2,8 +2,28 @@
 
 //! Which process.
 
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    parse,
+};
 use std::fs;
+
+// Not a doc comment, which clap would take for what the command is about: an address, as people name it.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// Which process
+    pid: String,
+    /// Which address
+    #[arg(value_name = "ADDR", value_parser = parse::address)]
+    pub address: u64,
+}
+
+impl Place {
+    /// Finds the process.
+    pub fn target(&self) -> Result<Target> {
+        Target::find(&self.pid)
+    }
+}
 
 /// A process, as this pid namespace numbers it.
 #[derive(Clone, Debug, PartialEq, Eq)]

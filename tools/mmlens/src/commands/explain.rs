@@ -10,8 +10,7 @@ use crate::{
         json::Hex,
         Output,
     },
-    parse,
-    target::Target,
+    target::Place,
     text,
 };
 use serde::Serialize;
@@ -20,11 +19,8 @@ use serde_json::{Map, Value};
 /// Says everything about an address, and why it is so
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which process
-    pid: String,
-    /// Which address
-    #[arg(value_name = "ADDR", value_parser = parse::address)]
-    address: u64,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Serialize)]
@@ -43,8 +39,12 @@ struct Data {
 
 impl Args {
     pub fn run(&self, context: &mut Context) -> Result<Outcome> {
-        let target = Target::find(&self.pid)?;
-        let answer = text::ask(context, target.pid, &format!("explain {:x}", self.address))?;
+        let target = self.place.target()?;
+        let answer = text::ask(
+            context,
+            target.pid,
+            &format!("explain {:x}", self.place.address),
+        )?;
         let is_mapped = !answer.starts_with("none:");
         if context.json {
             let fields =
@@ -53,7 +53,7 @@ impl Args {
             let data = Data {
                 pid: target.pid,
                 comm: target.comm,
-                address: Hex(self.address),
+                address: Hex(self.place.address),
                 mapped: is_mapped,
                 fields: fields.filter(|(name, _)| name != "none").collect(),
                 reason: reason.map(String::from),

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Outcome, Result},
     output::table::Table,
     parse, space,
-    target::Target,
+    target::Place,
 };
 use mmlens_device::{Machine, Vma};
 use serde::Serialize;
@@ -15,11 +15,8 @@ use serde::Serialize;
 /// Finds the VMA with an address, or else the next one above
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which process
-    pid: String,
-    /// Which address
-    #[arg(value_name = "ADDR", value_parser = parse::address)]
-    address: u64,
+    #[command(flatten)]
+    place: Place,
     /// The VMA below as well
     #[arg(long, conflicts_with = "until")]
     prev: bool,
@@ -40,23 +37,27 @@ struct Data {
 
 impl Args {
     pub fn run(&self, context: &mut Context) -> Result<Outcome> {
-        let target = Target::find(&self.pid)?;
+        let target = self.place.target()?;
         let explain = |error| Error::of_process(error, target.pid);
         let mut query = context.device()?.query(target.pid);
         let (vma, prev) = match self.until {
             Some(end) => {
-                let length = end.checked_sub(self.address).filter(|&length| length > 0);
+                let length = end
+                    .checked_sub(self.place.address)
+                    .filter(|&length| length > 0);
                 let length = length.ok_or_else(|| {
                     Error::usage("the range ends before it begins")
                         .hint("--until <an address above>")
                 })?;
                 (
-                    query.intersection(self.address, length).map_err(explain)?,
+                    query
+                        .intersection(self.place.address, length)
+                        .map_err(explain)?,
                     None,
                 )
             }
-            None if self.prev => query.find_vma_prev(self.address).map_err(explain)?,
-            None => (query.find_vma(self.address).map_err(explain)?, None),
+            None if self.prev => query.find_vma_prev(self.place.address).map_err(explain)?,
+            None => (query.find_vma(self.place.address).map_err(explain)?, None),
         };
         let named = |vma: Option<Vma>| vma.map(|vma| name(context, target.pid, vma)).transpose();
         let (vma, prev) = (named(vma)?, named(prev)?);
@@ -65,7 +66,7 @@ impl Args {
             _ => Outcome::Done,
         };
         let machine = context.machine()?.clone();
-        let last = self.until.map_or(self.address, |end| end - 1);
+        let last = self.until.map_or(self.place.address, |end| end - 1);
         let contains = vma.as_ref().is_some_and(|vma| vma.start <= last);
         if context.json {
             let json = |vma: &Vma| space::VmaJson::new(&machine, vma);

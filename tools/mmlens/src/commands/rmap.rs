@@ -7,8 +7,7 @@ use crate::{
     context::Context,
     error::{Outcome, Result},
     output::json::Hex,
-    parse,
-    target::Target,
+    target::Place,
     text,
 };
 use serde::Serialize;
@@ -16,11 +15,8 @@ use serde::Serialize;
 /// Lists who maps the page of the file that is mapped at an address
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which process
-    pid: String,
-    /// Which address
-    #[arg(value_name = "ADDR", value_parser = parse::address)]
-    address: u64,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Serialize)]
@@ -76,8 +72,12 @@ impl Mapping {
 
 impl Args {
     pub fn run(&self, context: &mut Context) -> Result<Outcome> {
-        let target = Target::find(&self.pid)?;
-        let answer = text::ask(context, target.pid, &format!("rmap {:x}", self.address))?;
+        let target = self.place.target()?;
+        let answer = text::ask(
+            context,
+            target.pid,
+            &format!("rmap {:x}", self.place.address),
+        )?;
         let mappings: Vec<Mapping> = answer.lines().filter_map(Mapping::parse).collect();
         let is_found = !mappings.is_empty();
         if context.json {
@@ -85,7 +85,7 @@ impl Args {
             let data = Data {
                 pid: target.pid,
                 comm: target.comm,
-                address: Hex(self.address),
+                address: Hex(self.place.address),
                 notes: notes
                     .map(|line| line.trim_start_matches("# ").to_string())
                     .collect(),

@@ -6,8 +6,8 @@ use crate::{
     context::Context,
     error::{Error, Outcome, Result},
     output::json::{words, Hex},
-    parse, space,
-    target::Target,
+    space,
+    target::{Place, Target},
 };
 use mmlens_core::pt::show::ENTRY_COLUMNS;
 use mmlens_device::{Entry, Machine, Step};
@@ -16,11 +16,8 @@ use serde::Serialize;
 /// Shows the entry of each level for an address, and the physical address
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which process
-    pid: String,
-    /// Which address
-    #[arg(value_name = "ADDR", value_parser = parse::address)]
-    address: u64,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Serialize)]
@@ -56,13 +53,13 @@ impl StepJson {
 
 impl Args {
     pub fn run(&self, context: &mut Context) -> Result<Outcome> {
-        let target = Target::find(&self.pid)?;
+        let target = self.place.target()?;
         let machine = context.machine()?.clone();
         let geometry = machine.geometry().map_err(Error::of_ioctl)?;
         let mut query = context.device()?.query(target.pid);
         let explain = |error| Error::of_process(error, target.pid);
-        let Some(way) = query.translate(self.address).map_err(explain)? else {
-            return not_found(context, &target, self.address);
+        let Some(way) = query.translate(self.place.address).map_err(explain)? else {
+            return not_found(context, &target, self.place.address);
         };
         let outcome = match way.physical {
             Some(_) => Outcome::Done,
@@ -72,7 +69,7 @@ impl Args {
             let data = Data {
                 pid: target.pid,
                 comm: target.comm,
-                address: Hex(self.address),
+                address: Hex(self.place.address),
                 steps: way
                     .steps
                     .iter()
@@ -88,7 +85,7 @@ impl Args {
         context.out.text(ENTRY_COLUMNS)?;
         for step in &way.steps {
             let entry = Entry {
-                address: self.address,
+                address: self.place.address,
                 raw: step.raw,
                 facts: step.facts,
             };

@@ -126,6 +126,16 @@ pub fn listing() -> Vec<(String, String)> {
     words.chain(handy).chain(forms).chain(flags).collect()
 }
 
+/// The words that are a filter by themselves.
+pub fn plain() -> Vec<String> {
+    let is_plain = |word: &str| {
+        word.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_:".contains(&b))
+    };
+    let words = listing().into_iter().map(|(word, _)| word);
+    words.filter(|word| is_plain(word)).collect()
+}
+
 /// The word of `known` that is nearest to `word`, if one is near enough to have been meant.
 pub fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
