@@ -19,7 +19,7 @@ prefix := /usr/local
 guest_tools := scripts/root -- env PYTHONPATH=scripts python3 -m guest.tools
 
 .PHONY: modules samples tools load unload install install-tool uninstall clean rust-analyzer
-.PHONY: demo shell bench test test-full lint clean-cache help
+.PHONY: demo shell bench test test-full mutants lint clean-cache help
 
 modules:
 	$(kbuild) modules
@@ -92,6 +92,9 @@ test:
 test-full:
 	@scripts/test --full
 
+mutants:
+	@scripts/mutants
+
 lint:
 	@scripts/lint
 
@@ -119,6 +122,7 @@ help:
 	@echo '  make bench          measure it against its peers; BENCH_QUICK=1: in two minutes'
 	@echo '  make test           all tests, on all kernels'
 	@echo '  make test-full      the same on more kernels and machines; takes an hour'
+	@echo '  make mutants        put mistakes into the module, and see that the tests notice'
 	@echo '  make lint           style and the rules of the design'
 	@echo '  scripts/vm --help   any command, on any kernel'
 	@echo

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -560,6 +562,60 @@ TEST_F_TIMEOUT(scan, a_call_ends_though_there_is_more, 300)
 	walk_free(&r);
 	target_end(other);
 	munmap(map, page_size());
+}
+
+/* Runs that were told before a kill cut the walk of a child short; all of them if it did not. */
+static size_t told_until_killed(int fd, const struct mmlens_walk *walk, struct mmlens_run *runs,
+				size_t bytes)
+{
+	struct mmlens_walk copy = *walk;
+	pid_t child = fork();
+	size_t told = 0;
+
+	if (!child) {
+		/* A page fault of a task that is killed would end the walk as well. */
+		madvise(runs, bytes, MADV_POPULATE_WRITE);
+		memset(runs, 0, sizeof(*runs));
+		_exit(!!walk_call(fd, &copy, runs, bytes));
+	}
+	while (!*(volatile __u64 *)&runs->end)
+		sched_yield();
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	while (told < bytes / sizeof(*runs) && runs[told].end)
+		told++;
+	return told;
+}
+
+TEST_F_TIMEOUT(scan, a_kill_ends_a_walk, 300)
+{
+	const size_t bytes = VMAS * sizeof(struct mmlens_run);
+	struct mmlens_run *runs = mmap(NULL, bytes, RW, SHARED, -1, 0);
+	char **map = mmap(NULL, page_size(), RW, SHARED, -1, 0);
+	pid_t other = target_start(make_many_vmas, map);
+	struct mmlens_walk walk, all;
+	bool cut = false;
+
+	ASSERT_LT(0, other);
+	walk = walk_of(other, MMLENS_FORM_RUNS);
+	walk.start = (uintptr_t)*map;
+	walk.end = walk.start + VMAS * page_size();
+	all = walk;
+	ASSERT_EQ(0, walk_call(self->fd, &all, runs, bytes));
+	EXPECT_LT(1000, all.records);
+	/* The kill may come when all is done. */
+	for (int i = 0; i < 50 && !cut; i++) {
+		size_t told;
+
+		memset(runs, 0, bytes);
+		told = told_until_killed(self->fd, &walk, runs, bytes);
+		EXPECT_LT(0, told);
+		cut = told < all.records;
+	}
+	EXPECT_TRUE(cut);
+	target_end(other);
+	munmap(map, page_size());
+	munmap(runs, bytes);
 }
 
 /* A process that maps and unmaps every other slot of a place, all the time. */

@@ -310,6 +310,14 @@ TEST_F(huge, falls_back_where_the_vma_has_a_part_of_it)
 	EXPECT_TRUE(pages_have(map, 2 * self->per - 1, 2));
 	EXPECT_EQ(0, huge_pages(map, self->per - 1));
 	EXPECT_EQ(self->per, huge_pages(room + pmd_size(), self->per));
+	/* Without the last page. */
+	room = aligned_room(2 * self->per);
+	map = mmap(room, (2 * self->per - 1) * self->page, RW, MAP_SHARED | MAP_FIXED, self->fd, 0);
+	ASSERT_EQ(room, map);
+	EXPECT_TRUE(pages_have(map, 2 * self->per - 1, 1));
+	EXPECT_EQ(self->per, huge_pages(map, self->per));
+	EXPECT_EQ(0, huge_pages(room + pmd_size(), self->per - 1));
+	EXPECT_EQ(SIGSEGV, access_signal(room + (2 * self->per - 1) * self->page, false));
 }
 
 TEST_F(huge, the_rest_of_a_buffer_has_small_pages)

@@ -43,6 +43,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--shared", metavar="FILE",
                         help="a file in the cache that is memory of a PCI function too (ivshmem)")  # fmt: skip
     parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
+    parser.add_argument("--module", metavar="FILE", help="a module in the cache to load in place of mmlens")
     parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
     parser.add_argument("--version", action="store_true", help="say which kernel would run, and exit")
     options = parser.parse_args(joined(words))
@@ -105,7 +106,7 @@ def environment(interactive: bool) -> str:
 def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -> qemu.Guest:
     """Makes what is missing, and puts the guest together in a folder of its own."""
     userland = image.userland(options.arch)
-    ko = None if options.no_module else module.build(chosen)
+    ko = None if options.no_module else Path(options.module) if options.module else module.build(chosen)
     initrd = folder / "initrd"
     shutil.copyfile(qemu.early_initrd(chosen, userland, GUEST / "init"), initrd)
     payload(options, ko, initrd)

@@ -40,11 +40,11 @@ SAMPLE = Module("samples/rust_vm_minimal/vm_minimal.ko", "samples/rust_vm_minima
 PEER = Module("tools/bench/c_module/mmlens_peer.ko", "tools/bench/c_module", ("tools/bench/c_module", "rust/uapi"))
 
 
-def sources(module: Module) -> list[Path]:
+def sources(module: Module, root: Path = CHECKOUT) -> list[Path]:
     """What a module is made of, and nothing that a build in the checkout left."""
-    found = [CHECKOUT / part for part in module.parts if (CHECKOUT / part).is_file()]
+    found = [root / part for part in module.parts if (root / part).is_file()]
     for part in module.parts:
-        for base, folders, files in os.walk(CHECKOUT / part):
+        for base, folders, files in os.walk(root / part):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in files:
                 generated = name.endswith((".mod.c", "_generated.rs")) or name.startswith(".")
@@ -53,21 +53,21 @@ def sources(module: Module) -> list[Path]:
     return sorted(found)
 
 
-def build(kernel: Kernel, *options: str, module: Module = MMLENS) -> Path:
-    """A module for this kernel; `options` are more arguments for make."""
+def build(kernel: Kernel, *options: str, module: Module = MMLENS, root: Path = CHECKOUT) -> Path:
+    """A module for this kernel, from the sources in `root`; `options` are more arguments for make."""
     args = kernel.make_args()
-    files = sources(module)
+    files = sources(module, root)
     name = Path(module.ko).name
     parts: list[str | bytes] = [module.folder, kernel.release, *args, *options]
     for path in files:
-        parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
+        parts += [str(path.relative_to(root)), path.read_bytes()]
     folder = BUILDS / digest(*parts)
     stamp = folder / "complete"
     with lock(f"build-{folder.name}"):
         if not stamp.exists():
             remove(folder)
             for path in files:
-                target = folder / path.relative_to(CHECKOUT)
+                target = folder / path.relative_to(root)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
             with timed(f"{name} for {kernel.release}"):

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * References that are taken are given back: of the processes that the lens looks at, and of
+ * the pages that the device maps. One that is lost makes no noise, so many are to be lost.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/device.h"
+#include "lib/lens.h"
+#include "lib/texts.h"
+#include "lib/util.h"
+#include "lib/walk.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+/* More than what a processor may hold of half-empty slabs. */
+#define TARGETS 400
+
+FIXTURE(leaks)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(leaks)
+{
+	self->fd = device_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(leaks)
+{
+	close(self->fd);
+}
+
+/* Caches of what a look at a process takes a reference to. */
+static const char *const caches[] = { "mm_struct", "task_struct", "pid", "filp" };
+
+/* Objects in use of a cache; 0 if there is no such. */
+static long objects(const char *name)
+{
+	char *text = read_file("/proc/slabinfo", NULL), *line, *next = text;
+	long found = 0;
+
+	while ((line = strsep(&next, "\n"))) {
+		char *word = next_word(&line);
+
+		if (word && !strcmp(word, name))
+			found = strtol(line, NULL, 10);
+	}
+	free(text);
+	return found;
+}
+
+static void settle(void)
+{
+	write_file("/proc/sys/vm/drop_caches", "3");
+	sleep(1);
+}
+
+/* Everything that names a process by its pid, once. */
+static bool look_at_one(int fd, bool attached)
+{
+	char buffer[4096];
+	struct mmlens_walk walk;
+	struct mmlens_query query;
+	pid_t pid = fork();
+	bool good = pid > 0;
+	int text;
+
+	if (!pid)
+		for (;;)
+			pause();
+	walk = walk_of(pid, MMLENS_FORM_COUNTS);
+	good &= !walk_call(fd, &walk, buffer, sizeof(buffer));
+	good &= !ask(fd, pid, MMLENS_QUERY_FIND_VMA, 0, 0, &query);
+	text = text_open(fd, MMLENS_TEXT_ENTRIES, pid);
+	good &= text >= 0 && read(text, buffer, sizeof(buffer)) > 0;
+	close(text);
+	if (attached) {
+		good &= !ioctl_attach(fd, pid);
+		text = lens_open(pid, "mm");
+		good &= text >= 0 && read(text, buffer, sizeof(buffer)) > 0;
+		close(text);
+		good &= !ioctl_detach(fd, pid);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return good;
+}
+
+TEST_F_TIMEOUT(leaks, targets_that_come_and_go, 300)
+{
+	long before[ARRAY_SIZE(caches)], grown = 0;
+
+	if (kernel_is_slow())
+		SKIP(return, "what KASAN has in quarantine counts as used");
+	for (int i = 0; i < 20; i++)
+		ASSERT_TRUE(look_at_one(self->fd, true));
+	settle();
+	for (size_t i = 0; i < ARRAY_SIZE(caches); i++)
+		before[i] = objects(caches[i]);
+	EXPECT_LT(0, before[0]);
+	for (int i = 0; i < TARGETS; i++) {
+		ASSERT_TRUE(look_at_one(self->fd, i % 8 == 0)) TH_LOG("target %d", i);
+	}
+	/* What waits for a grace period is given back in time. */
+	for (int settled = 0; settled < 10; settled++) {
+		settle();
+		grown = 0;
+		for (size_t i = 0; i < ARRAY_SIZE(caches); i++) {
+			long more = objects(caches[i]) - before[i];
+
+			if (more > grown) {
+				TH_LOG("%s: %ld objects more", caches[i], more);
+				grown = more;
+			}
+		}
+		if (grown < TARGETS / 4)
+			break;
+	}
+	EXPECT_GT(TARGETS / 4, grown);
+}
+
+/* Free memory, in pages. */
+static long free_pages_now(void)
+{
+	char *text = read_file("/proc/meminfo", NULL);
+	const char *at = text ? strstr(text, "MemFree:") : NULL;
+	long kb = at ? strtol(at + strlen("MemFree:"), NULL, 10) : 0;
+
+	free(text);
+	return kb * 1024 / page_size();
+}
+
+#define BUFFERS 64
+#define PAGES 256
+
+static bool use_one(const char *words)
+{
+	int fd = device_make(words, 0);
+	char *map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
+	char byte;
+	bool good = map != MAP_FAILED;
+
+	if (good) {
+		fill_pages(map, PAGES, 1);
+		good = pread(fd, &byte, 1, page_size()) == 1;
+		munmap(map, PAGES * page_size());
+	}
+	close(fd);
+	return good;
+}
+
+TEST_F_TIMEOUT(leaks, pages_of_buffers_that_are_gone, 300)
+{
+	static const char *const words[] = {
+		"vmalloc,track", "vmap", "contig,eager", "sparse,around=8", "vmap,pfnmap,track",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		long before, lost = 0;
+
+		ASSERT_TRUE(use_one(words[i])) TH_LOG("%s", words[i]);
+		settle();
+		before = free_pages_now();
+		for (int round = 0; round < BUFFERS; round++) {
+			ASSERT_TRUE(use_one(words[i])) TH_LOG("%s", words[i]);
+		}
+		/* A page of each would be as much as a quarter of this. */
+		for (int settled = 0; settled < 10; settled++) {
+			settle();
+			lost = before - free_pages_now();
+			if (lost < BUFFERS * PAGES / 4)
+				break;
+		}
+		EXPECT_GT(BUFFERS * PAGES / 4, lost) TH_LOG("%s: %ld pages", words[i], lost);
+	}
+}
+
+TEST_HARNESS_MAIN
