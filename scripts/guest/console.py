@@ -29,8 +29,8 @@ SPLAT = re.compile(
 )
 
 # A report that somebody asked for, with a stack below it: fault injection tells
-# where it struck.
-EXPECTED = re.compile(r"^FAULT_INJECTION: forcing a failure")
+# where it struck, and a process that a test lets run out of memory is told of.
+EXPECTED = re.compile(r"^(?:FAULT_INJECTION: forcing a failure|race_targets invoked oom-killer:)")
 EXPECTED_LINES = 60
 
 END = re.compile(r"^---\[ end (?:trace|Kernel panic)")
@@ -63,8 +63,8 @@ def splats(log: str) -> list[Splat]:
         if EXPECTED.match(text):
             expected = EXPECTED_LINES
         if expected:
-            # Its own stack ends with a line of the trace's end marker.
-            expected = 0 if text.startswith("</TASK>") else expected - 1
+            # Its own stack ends with a line of the trace's end marker; on arm64 there is none.
+            expected = 0 if text.startswith(("</TASK>", "oom-kill:")) else expected - 1
         elif report:
             report.lines.append(line)
             if END.match(text) or len(report.lines) >= REPORT_LINES:

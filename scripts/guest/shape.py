@@ -2,6 +2,7 @@
 """Shapes of a guest's machine: what the address spaces in it depend on, apart from
 the architecture and the kernel."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,6 +34,25 @@ def two_nodes(cpus: int, size: int) -> list[str]:
     return found
 
 
+def monitor() -> list[str]:
+    """Words for QEMU: a port by which the guest speaks to QEMU itself."""
+    # Both ends are of the same QEMU; the name is that of no other one.
+    socket = f"socket,path=mmlens-{uuid.uuid4()},abstract=on"
+    return ["-chardev", f"{socket},id=monitor,server=on,wait=off", "-mon", "chardev=monitor,mode=control",
+            "-chardev", f"{socket},id=plugs", "-device", "virtserialport,chardev=plugs,name=mmlens.monitor"]  # fmt: skip
+
+
+def dimms(_cpus: int, size: int) -> list[str]:
+    """Words for QEMU: slots for DIMMs, which the guest plugs by the monitor."""
+    return ["-m", f"slots=4,maxmem={size + 4096}M", *monitor()]
+
+
+def virtio_mem(_cpus: int, size: int) -> list[str]:
+    """The same for a machine that has DIMMs only with firmware."""
+    return ["-m", f"maxmem={size + 4096}M", "-object", "memory-backend-ram,id=pluggable,size=512M",
+            "-device", "virtio-mem-pci,id=plug,memdev=pluggable,requested-size=0", *monitor()]  # fmt: skip
+
+
 SHAPES = {
     "4level": Shape("4 levels of page tables, where the CPU has 5", "x86_64", "no5lvl"),
     "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on"),
@@ -41,6 +61,8 @@ SHAPES = {
     "numa": Shape("two nodes with memory", words=two_nodes),
     # With less, no gigabyte of either node has nothing in it, from the boot on.
     "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
+    "dimm": Shape("DIMMs, which a test plugs and unplugs", "x86_64", words=dimms),
+    "vmem": Shape("memory that a test plugs and unplugs (virtio-mem)", "arm64", words=virtio_mem),
 }
 
 

@@ -85,6 +85,16 @@ FAULT_INJECTION = """\
 [    5.000006]  </TASK>
 """
 
+OUT_OF_MEMORY = """\
+[   70.000000] race_targets invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
+[   70.000001] CPU: 0 UID: 0 PID: 71 Comm: race_targets Tainted: G           O
+[   70.000002] Call trace:
+[   70.000003]  show_stack+0x20/0x38 (C)
+[   70.000004] memory: usage 24576kB, limit 24576kB, failcnt 19
+[   70.000005] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/mmlens-race,task=race_targets,pid=71,uid=0
+[   70.000006] Memory cgroup out of memory: Killed process 71 (race_targets) total-vm:263000kB
+"""
+
 
 class Console(unittest.TestCase):
     """Nothing is missed, nothing is made up."""
@@ -112,6 +122,11 @@ class Console(unittest.TestCase):
 
     def test_a_splat_after_fault_injection(self) -> None:
         self.assertEqual(len(splats(FAULT_INJECTION + OOPS)), 1)
+
+    def test_a_test_may_run_out_of_memory(self) -> None:
+        self.assertEqual(splats(OUT_OF_MEMORY), [])
+        self.assertEqual(len(splats(OUT_OF_MEMORY + OOPS)), 1)
+        self.assertEqual(len(splats(OUT_OF_MEMORY.replace("race_targets", "sh"))), 1)
 
     def test_carriage_returns_of_a_serial_line(self) -> None:
         self.assertEqual(len(splats(OOPS.replace("\n", "\r\n"))), 1)

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes that are looked at while they begin, become another program, exit, or are killed
+ * for want of memory; and lookers that are killed.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kselftest_harness.h"
+#include "lib/arena.h"
+#include "lib/device.h"
+#include "lib/knobs.h"
+#include "lib/lens.h"
+#include "lib/module.h"
+#include "lib/quiet.h"
+#include "lib/util.h"
+
+#define SECONDS effort(4)
+#define TIMEOUT 7200
+#define GROUPS "/sys/fs/cgroup"
+#define GROUP GROUPS "/mmlens-race"
+#define SLOTS 4
+
+/* Processes that there are, or were a moment ago. */
+struct pids {
+	_Atomic bool stop;
+	_Atomic pid_t pid[SLOTS];
+	_Atomic unsigned long rounds;
+};
+
+FIXTURE(targets)
+{
+	struct pids *pids;
+	int fd;
+	pid_t other;
+	long uses;
+};
+
+FIXTURE_SETUP(targets)
+{
+	self->uses = module_uses();
+	self->pids = mmap(NULL, sizeof(*self->pids), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->pids);
+	self->fd = device_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(targets)
+{
+	target_end(self->other);
+	close(self->fd);
+	knobs_restore();
+	/* Nothing of the lens is left in use, once those are gone who have inherited it. */
+	for (int i = 0; i < 1000 && module_uses() > self->uses; i++)
+		usleep(10000);
+	EXPECT_GE(self->uses, module_uses());
+}
+
+/* What a process may have become in the middle of a look; an exec only if one asks for it. */
+static bool may_be(int error)
+{
+	return !error || error == -ESRCH || error == -ESTALE;
+}
+
+static __u64 buffer[1 << 13];
+
+/* Each form, in small pieces; returns what is wrong. */
+static const char *walk_all_forms(int fd, pid_t pid, unsigned long *looks)
+{
+	static char message[160];
+
+	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
+		struct mmlens_walk walk = walk_of(pid, form);
+		const struct mmlens_entry *e = (const void *)buffer;
+		uint64_t last = 0;
+		int ret;
+
+		do {
+			uint64_t before = walk.start, space = walk.space;
+
+			ret = walk_call(fd, &walk, buffer, sizeof(buffer) / (1 + form));
+			snprintf(message, sizeof(message), "form %u, from %lx on: %d", form, before,
+				 ret);
+			if (!may_be(ret) || (ret == -ESTALE && !space))
+				return message;
+			if (ret)
+				break;
+			if ((space && space != walk.space) ||
+			    (walk.start <= before && walk.start < walk.end))
+				return message;
+			for (size_t i = 0; form == MMLENS_FORM_ENTRIES && i < walk.records; i++) {
+				if (e[i].raw == POISON || e[i].address < last ||
+				    e[i].flags & MMLENS_PT_BAD)
+					return message;
+				last = e[i].address + 1;
+			}
+			++*looks;
+		} while (walk.start < walk.end);
+	}
+	return NULL;
+}
+
+/* Its folder, and each file; returns what is wrong. */
+static const char *read_all_files(pid_t pid, unsigned long *looks)
+{
+	static const char *const files[] = { "mm", "vmas", "summary", "layout", "pagetable",
+					     "entries" };
+	static char message[160];
+	int ret = lens_attach(pid);
+
+	snprintf(message, sizeof(message), "attach: %s", strerror(-ret));
+	if (ret)
+		return ret == -ESRCH ? NULL : message;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char *text = lens_read(pid, files[i], NULL);
+
+		snprintf(message, sizeof(message), "%s: %s", files[i], strerror(errno));
+		if (!text && errno != ESRCH)
+			return message;
+		if (text && strstr(text, " aaaaaaaaaaaaaaaa "))
+			return message;
+		*looks += !!text;
+		free(text);
+	}
+	ret = lens_detach(pid);
+	snprintf(message, sizeof(message), "detach: %s", strerror(-ret));
+	return ret ? message : NULL;
+}
+
+/* As short as lives of processes can be, with memory, a child, and another program. */
+static void live_and_die(struct pids *pids)
+{
+	struct arena arena = { };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run_on(0);
+	for (unsigned int round = 0; !pids->stop; round++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			char *map = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+			arena.page = page_size();
+			arena_touch(&arena, map, 4 << 20, 7);
+			if (round % 3 == 0)
+				execlp("true", "true", NULL);
+			if (round % 3 == 1)
+				munmap(map, 2 << 20);
+			_exit(0);
+		}
+		pids->pid[round % SLOTS] = pid;
+		/* There are some at a time. */
+		if (round >= SLOTS - 1)
+			while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+				;
+		pids->rounds++;
+	}
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(targets, that_begin_and_exit, TIMEOUT)
+{
+	unsigned long looks = 0;
+	const char *wrong;
+	time_t end;
+
+	self->other = fork();
+	if (!self->other)
+		live_and_die(self->pids);
+	run_on(1);
+	end = time(NULL) + SECONDS;
+	while (time(NULL) < end || !looks) {
+		pid_t pid = self->pids->pid[(looks + time(NULL)) % SLOTS];
+
+		if (!pid)
+			continue;
+		wrong = walk_all_forms(self->fd, pid, &looks);
+		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		wrong = read_all_files(self->pids->pid[looks % SLOTS] ?: pid, &looks);
+		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+	}
+	TH_LOG("%lu looks, %lu processes", looks, self->pids->rounds);
+	EXPECT_LT(0, self->pids->rounds);
+}
+
+/* Writes more than the group may have. */
+static void want_more(void)
+{
+	size_t bytes = 256UL << 20;
+	char *map;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run_on(0);
+	if (write_file(GROUP "/cgroup.procs", "0"))
+		_exit(1);
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(map, bytes / 2, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < bytes; i += page_size())
+		map[i] = 1;
+	_exit(2);
+}
+
+TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
+{
+	unsigned long looks = 0, killed = 0;
+	const char *wrong = NULL;
+	time_t end;
+
+	if (write_file(GROUPS "/cgroup.subtree_control", "+memory") ||
+	    (mkdir(GROUP, 0755) && errno != EEXIST))
+		SKIP(return, "there is no memory controller in " GROUPS);
+	ASSERT_EQ(0, write_file(GROUP "/memory.max", "24M"));
+	write_file(GROUP "/memory.swap.max", "0");
+	run_on(1);
+	end = time(NULL) + SECONDS;
+	while (!wrong && (time(NULL) < end || !killed)) {
+		int status;
+
+		self->other = fork();
+		if (!self->other)
+			want_more();
+		/* Until it is reaped, and once more. */
+		do {
+			wrong = walk_all_forms(self->fd, self->other, &looks);
+			if (!wrong && looks % 3 == 0)
+				wrong = read_all_files(self->other, &looks);
+		} while (!wrong && waitpid(self->other, &status, WNOHANG) == 0);
+		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			TH_LOG("status %x", status);
+		wrong = walk_all_forms(self->fd, self->other, &looks);
+		self->other = 0;
+		killed++;
+	}
+	TH_LOG("%lu looks, %lu killed", looks, killed);
+	for (int i = 0; i < 100 && rmdir(GROUP); i++)
+		usleep(10000);
+}
+
+/* One who does nothing but to look. */
+static void look_for_ever(struct quiet *quiet, unsigned int first)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run_on(1);
+	for (unsigned int look = first;; look++)
+		if (quiet_look(quiet, look % NR_LOOKS))
+			_exit(1);
+}
+
+TEST_F_TIMEOUT(targets, whose_lookers_are_killed, TIMEOUT)
+{
+	struct arena *arena = arena_new(&torment_neighbours);
+	unsigned int killed = 0;
+	struct quiet quiet;
+	time_t end;
+	int status;
+
+	self->other = target_start(arena_run, arena);
+	ASSERT_LT(0, self->other);
+	ASSERT_EQ(0, lens_attach(self->other));
+	ASSERT_EQ(0, quiet_begin(&quiet, arena, self->other));
+	ASSERT_EQ(0, kill(self->other, SIGCONT));
+	for (end = time(NULL) + SECONDS; time(NULL) < end; killed++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			look_for_ever(&quiet, killed);
+		usleep(1000 * (killed * 37 % 200));
+		kill(pid, SIGKILL);
+		/* If it is stuck, this is. */
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("%s", quiet_message);
+	}
+	atomic_store(&arena->stop, true);
+	ASSERT_EQ(self->other, waitpid(self->other, &status, WUNTRACED));
+	EXPECT_TRUE(WIFSTOPPED(status));
+	TH_LOG("%u killed, %lu rounds", killed, arena->rounds);
+	EXPECT_LT(0, killed);
+	EXPECT_EQ(0, lens_detach(self->other));
+	quiet_end(&quiet);
+}
+
+TEST_HARNESS_MAIN
