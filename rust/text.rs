@@ -6,6 +6,7 @@
 
 pub mod auxv;
 pub mod layout;
+mod line;
 pub mod mm_flags;
 pub mod page_flags;
 pub mod policy;
@@ -14,6 +15,7 @@ pub mod registers;
 pub mod vma_flags;
 
 use core::fmt;
+pub use line::Line;
 
 /// A column that has nothing to say.
 #[derive(Clone, Copy, Debug)]
@@ -25,77 +27,28 @@ impl fmt::Display for Dash {
     }
 }
 
-/// 16 hexadecimal digits: an address or a raw entry. What `{:016x}` writes, in one piece.
-#[derive(Clone, Copy, Debug)]
-pub struct Hex16(pub u64);
-
-impl fmt::Display for Hex16 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0u8; 16];
-        let mut rest = self.0;
-        for digit in digits.iter_mut().rev() {
-            let nibble = (rest & 0xf) as u8;
-            *digit = if nibble < 10 { b'0' } else { b'a' - 10 } + nibble;
-            rest >>= 4;
-        }
-        f.write_str(core::str::from_utf8(&digits).unwrap_or_default())
-    }
-}
-
-/// The text of a line while it is made, so that it is written in one piece. What does not fit makes
-/// the writing fail.
-#[derive(Debug)]
-pub struct Line<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Line<N> {
-    /// An empty line.
-    pub const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            len: 0,
-        }
-    }
-
-    /// The text so far.
-    pub fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..self.len).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
-}
-
-impl<const N: usize> Default for Line<N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<const N: usize> fmt::Write for Line<N> {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        let end = self.len.checked_add(s.len()).ok_or(fmt::Error)?;
-        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(s.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
 /// A number of bytes, shown exactly and in the largest unit that divides it: `132K`, `2M`, `1G`.
 /// The width of the format is that of the number.
 #[derive(Clone, Copy, Debug)]
 pub struct Size(pub u64);
 
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u32, char); 5] = [(50, 'P'), (40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')];
+impl Size {
+    /// The number, and the unit.
+    fn parts(self) -> (u64, &'static str) {
+        const UNITS: [(u32, &str); 5] = [(50, "P"), (40, "T"), (30, "G"), (20, "M"), (10, "K")];
         let unit = UNITS
             .into_iter()
             .find(|&(shift, _)| self.0 != 0 && self.0.trailing_zeros() >= shift);
-        let (shift, letter) = unit.unwrap_or((0, 'B'));
-        fmt::Display::fmt(&(self.0 >> shift), f)?;
-        write!(f, "{letter}")
+        let (shift, name) = unit.unwrap_or((0, "B"));
+        (self.0 >> shift, name)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = self.parts();
+        fmt::Display::fmt(&number, f)?;
+        f.write_str(unit)
     }
 }
 

@@ -56,15 +56,20 @@ impl Scope {
         Self { kinds, levels }
     }
 
-    fn covers(self, raw: Raw, entry: &Entry, level: Level) -> bool {
-        let kind = match entry {
+    /// Where an entry is: of one kind, at one level.
+    fn of(raw: Raw, entry: &Entry, level: Level) -> Self {
+        let kinds = match entry {
             Entry::Leaf { .. } if raw.0 & VALID != 0 => VALID_LEAF,
             Entry::Leaf { .. } => INVALID_LEAF,
             Entry::Table { .. } => TABLE,
             Entry::NonPresent(_) => NON_PRESENT,
             Entry::None | Entry::Bad => 0,
         };
-        self.kinds & kind != 0 && self.levels & (1 << level.number()) != 0
+        Self::new(kinds, 1 << level.number())
+    }
+
+    const fn covers(self, other: Scope) -> bool {
+        self.kinds & other.kinds != 0 && self.levels & other.levels != 0
     }
 }
 
@@ -103,12 +108,6 @@ impl Bit {
     }
 }
 
-/// The bits that `table` names in `raw`, which is `entry` at `level`.
-fn named(table: &[Bit], raw: Raw, entry: &Entry, level: Level) -> u64 {
-    let rows = table.iter().filter(|b| b.scope.covers(raw, entry, level));
-    rows.fold(0, |mask, bit| mask | bit.mask)
-}
-
 /// Writes the names of what is set in `raw`, each with a space before it, and the unnamed rest as
 /// `other=0x...`.
 ///
@@ -123,18 +122,21 @@ pub fn write_names(
     shown: u64,
 ) -> fmt::Result {
     let shown = raw.0 & shown;
-    for bit in table.iter().filter(|b| b.scope.covers(raw, entry, level)) {
+    let here = Scope::of(raw, entry, level);
+    let mut rest = shown;
+    for bit in table {
         let value = shown & bit.mask;
-        if value == 0 {
+        if value == 0 || !bit.scope.covers(here) {
             continue;
         }
+        rest &= !bit.mask;
+        out.write_str(" ")?;
+        out.write_str(bit.name)?;
         if bit.is_field {
-            write!(out, " {}={}", bit.name, value >> bit.mask.trailing_zeros())?;
-        } else {
-            write!(out, " {}", bit.name)?;
+            write!(out, "={}", value >> bit.mask.trailing_zeros())?;
         }
     }
-    match shown & !named(table, raw, entry, level) {
+    match rest {
         0 => Ok(()),
         rest => write!(out, " other={rest:#x}"),
     }

@@ -16,8 +16,6 @@ use super::{
 };
 use crate::text::{
     vma_flags::VmaFlags,
-    Dash,
-    Hex16,
     Line,
     Size, //
 };
@@ -51,13 +49,25 @@ pub struct Context {
     pub has_anon_vma: bool,
 }
 
+impl Rights {
+    /// The letters of those that are given: `r-x`.
+    pub const fn letters(&self) -> &'static str {
+        match (self.read, self.write, self.exec) {
+            (false, false, false) => "---",
+            (false, false, true) => "--x",
+            (false, true, false) => "-w-",
+            (false, true, true) => "-wx",
+            (true, false, false) => "r--",
+            (true, false, true) => "r-x",
+            (true, true, false) => "rw-",
+            (true, true, true) => "rwx",
+        }
+    }
+}
+
 impl fmt::Display for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rights { read, write, exec } = *self;
-        for (set, c) in [(read, 'r'), (write, 'w'), (exec, 'x')] {
-            f.write_char(if set { c } else { '-' })?;
-        }
-        Ok(())
+        f.write_str(self.letters())
     }
 }
 
@@ -70,16 +80,17 @@ pub fn write_run<F: Format>(
 ) -> fmt::Result {
     let first = &run.first;
     let mut line = Line::<MAX_LINE>::new();
-    write!(
-        line,
-        "{}-{} {:>7} {:<5} {:<10} {:<8} ",
-        Hex16(first.start),
-        Hex16(first.end),
-        Size(first.end - first.start),
-        first.level.name(),
-        first.entry.name(),
-        run.entries
-    )?;
+    line.hex16(first.start)?;
+    line.write_str("-")?;
+    line.hex16(first.end)?;
+    line.write_str(" ")?;
+    line.size(Size(first.end - first.start), 7)?;
+    line.write_str(" ")?;
+    line.left(first.level.name(), 6)?;
+    line.left(first.entry.name(), 10)?;
+    line.write_str(" ")?;
+    line.decimal(run.entries, 8)?;
+    line.write_str(" ")?;
     write_tail(&mut line, format, context, first, run.contiguous)?;
     out.write_str(line.as_str())
 }
@@ -92,15 +103,15 @@ pub fn write_entry<F: Format>(
     found: &Found,
 ) -> fmt::Result {
     let mut line = Line::<MAX_LINE>::new();
-    write!(
-        line,
-        "{} {:<5} {} {} {:<10} ",
-        Hex16(found.start),
-        found.level.name(),
-        Hex16(found.at),
-        Hex16(found.raw.0),
-        found.entry.name()
-    )?;
+    line.hex16(found.start)?;
+    line.write_str(" ")?;
+    line.left(found.level.name(), 6)?;
+    line.hex16(found.at)?;
+    line.write_str(" ")?;
+    line.hex16(found.raw.0)?;
+    line.write_str(" ")?;
+    line.left(found.entry.name(), 10)?;
+    line.write_str(" ")?;
     write_tail(&mut line, format, context, found, true)?;
     out.write_str(line.as_str())
 }
@@ -108,7 +119,7 @@ pub fn write_entry<F: Format>(
 /// Writes what both kinds of lines end with. `in_order` says that what the entries point to follows
 /// one another.
 fn write_tail<F: Format>(
-    out: &mut dyn fmt::Write,
+    out: &mut Line<MAX_LINE>,
     format: &F,
     context: &Context,
     found: &Found,
@@ -118,20 +129,28 @@ fn write_tail<F: Format>(
         level, raw, entry, ..
     } = found;
     match entry.pfn() {
-        Some(pfn) if in_order => write!(out, "{pfn:<#12x}")?,
-        Some(_) => write!(out, "{:<12}", "scattered")?,
-        None => write!(out, "{Dash:<12}")?,
+        Some(pfn) if in_order => out.hex(pfn, 12)?,
+        Some(_) => out.left("scattered", 12)?,
+        None => out.left("-", 12)?,
     }
     let effective = found.effective(format);
-    write!(out, " {} {effective}", format.rights(*raw, entry, *level))?;
+    out.write_str(" ")?;
+    out.left(format.rights(*raw, entry, *level).letters(), 4)?;
+    out.left(effective.letters(), 4)?;
     match entry {
-        Entry::Leaf { .. } => write!(
-            out,
-            " {:<6} {:<7}",
-            format.memory_type(*raw, *level),
-            found.page.name()
-        )?,
-        _ => write!(out, " {Dash:<6} {Dash:<7}")?,
+        Entry::Leaf { .. } => {
+            let memory = format.memory_type(*raw, *level);
+            match memory.name() {
+                Some(name) => out.left(name, 6)?,
+                None => write!(out, "{memory:<6}")?,
+            }
+            out.write_str(" ")?;
+            out.left(found.page.name(), 7)?;
+        }
+        _ => {
+            out.left("-", 7)?;
+            out.left("-", 7)?;
+        }
     }
     match entry {
         Entry::None => write_hole(out, context, *level)?,

@@ -7,7 +7,7 @@ use mmlens_core::{
     text::{
         policy::Policy,
         vma_flags::{self, Names, VmaFlags},
-        About, Dash, Escaped, Hex16, Joined, Line, Size,
+        About, Dash, Escaped, Joined, Line, Size,
     },
 };
 use std::fmt::Write;
@@ -46,10 +46,45 @@ fn long_sizes_are_rounded_down() {
     assert_eq!(format!("{}", About((1 << 50) + 1)), "~1.0P");
 }
 
+/// What `core::fmt` makes of the same.
 #[test]
-fn addresses_have_16_digits() {
-    for n in [0, 1, 0x7fff_1234_5678, u64::MAX, 0x0123_4567_89ab_cdef] {
-        assert_eq!(Hex16(n).to_string(), format!("{n:016x}"));
+fn columns_are_those_of_formats() {
+    let column = |add: &dyn Fn(&mut Line<64>)| {
+        let mut line = Line::<64>::new();
+        add(&mut line);
+        line.write_str("|").unwrap();
+        line.as_str().to_owned()
+    };
+    for n in [
+        0,
+        1,
+        9,
+        10,
+        4096,
+        0x7fff_1234_5678,
+        u64::MAX,
+        0x0123_4567_89ab_cdef,
+    ] {
+        assert_eq!(column(&|line| line.hex16(n).unwrap()), format!("{n:016x}|"));
+        assert_eq!(
+            column(&|line| line.hex(n, 12).unwrap()),
+            format!("{n:<#12x}|")
+        );
+        assert_eq!(
+            column(&|line| line.decimal(n, 8).unwrap()),
+            format!("{n:<8}|")
+        );
+        let size = Size(n);
+        assert_eq!(
+            column(&|line| line.size(size, 7).unwrap()),
+            format!("{size:>7}|")
+        );
+    }
+    for text in ["", "leaf", "four", "longer"] {
+        assert_eq!(
+            column(&|line| line.left(text, 4).unwrap()),
+            format!("{text:<4}|")
+        );
     }
 }
 
@@ -61,6 +96,9 @@ fn lines_have_an_end() {
     assert_eq!(line.as_str(), "1234ab");
     assert!(line.write_str("xyz").is_err());
     assert_eq!(line.as_str(), "1234ab");
+    assert!(line.left("x", 3).is_err());
+    let mut line = Line::<8>::new();
+    line.write_str("1234ab").unwrap();
     assert!(line.write_str("xy").is_ok());
     assert_eq!(line.as_str(), "1234abxy");
 }
