@@ -19,7 +19,7 @@ prefix := /usr/local
 guest_tools := scripts/root -- env PYTHONPATH=scripts python3 -m guest.tools
 
 .PHONY: modules samples tools load unload install install-tool uninstall clean rust-analyzer
-.PHONY: demo shell bench test test-full mutants lint clean-cache help
+.PHONY: demo shell bench test test-full soak mutants lint clean-cache help
 
 modules:
 	$(kbuild) modules
@@ -92,6 +92,9 @@ test:
 test-full:
 	@scripts/test --full
 
+soak:
+	@scripts/test --soak $(or $(MINUTES),30)
+
 mutants:
 	@scripts/mutants
 
@@ -123,6 +126,7 @@ help:
 	@echo '  make test           all tests, on all kernels'
 	@echo '  make test-full      the same on more kernels and machines; takes an hour'
 	@echo '  make mutants        put mistakes into the module, and see that the tests notice'
+	@echo '  make soak           the races only, for MINUTES=30 or longer'
 	@echo '  make lint           style and the rules of the design'
 	@echo '  scripts/vm --help   any command, on any kernel'
 	@echo

@@ -22,15 +22,22 @@ from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
 # The longest first.
-CELLS = ("x86_64:debug", "arm64:newest", "arm64:16k", "x86_64:newest:numa+1g", "arm64:7.2:nolva",
+CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:16k", "x86_64:newest:numa+1g+dimm", "arm64:7.2:nolva",
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
-MORE_CELLS = ("arm64:newest:numa+1g+mte", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
+MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
               "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt")  # fmt: skip
 # How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
 # checker on takes ten times as long for each round, and sees in one what others see in many.
 EFFORT = {"x86_64:debug": 20}
 OTHERS_EFFORT = 40
+# Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
+POISON = "page_poison=1"
+# What --soak runs, and where; the races last RACE_SECONDS each at an effort of 100.
+RACES = ("race_walk", "race_targets", "race_hotplug", "race_kernel")
+RACE_COUNT = 32
+RACE_SECONDS = 4
+SOAK_CELL = "x86_64:newest:numa+dimm"
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy.
 JOBS = 2
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
@@ -57,13 +64,17 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="every cell: also those that are not run by default")
     parser.add_argument("--effort", type=int, metavar="PERCENT",
                         help="how much of what tests repeat to do; by default a part, and all of it with --full")
+    parser.add_argument("--soak", type=int, default=0, metavar="MINUTES",
+                        help=f"only the races, for about so long; in {SOAK_CELL}, or in the cells that are named")
     options = parser.parse_args()
+    if options.soak and not options.cell:
+        options.cell = [SOAK_CELL]
     everything = options.full or not options.cell and not options.host
     steps = ["host"] if options.host or everything else []
     steps += options.cell
     steps += [cell for cell in CELLS if everything] + [cell for cell in MORE_CELLS if options.full]
     with ThreadPoolExecutor(JOBS) as pool:
-        results = list(pool.map(lambda name: step(name, effort(name, options)), steps))
+        results = list(pool.map(lambda name: step(name, effort(name, options), options.soak), steps))
 
     total = Count()
     for name, (count, seconds) in zip(steps, results):
@@ -81,14 +92,16 @@ def effort(cell: str, options: argparse.Namespace) -> int:
     """How much of what a test repeats it is to do in that cell, in percent."""
     if options.effort is not None:
         return int(options.effort)
+    if options.soak:
+        return int(options.soak) * 60 * 100 // (RACE_COUNT * RACE_SECONDS)
     return 100 if options.full else EFFORT.get(cell, OTHERS_EFFORT)
 
 
-def step(name: str, percent: int) -> tuple[Count, float]:
+def step(name: str, percent: int, soak: int) -> tuple[Count, float]:
     """The tests of the host or of a cell; says how they went. Also how many seconds they took."""
     start = time.monotonic()
     try:
-        count = host_tests() if name == "host" else guest_tests(name, percent)
+        count = host_tests() if name == "host" else guest_tests(name, percent, soak)
     except Failure as failure:
         say(f"{name}: {failure}")
         count = Count(failed=[str(failure)])
@@ -160,7 +173,7 @@ def witness(path: Path) -> Count:
     return Count(failed=[f"device_io: the host sees {seen!r} in the memory that it shares"])
 
 
-def guest_command(cell: str, shared: Path, percent: int) -> list[str]:
+def guest_command(cell: str, shared: Path, percent: int, soak: int) -> list[str]:
     """What runs the kselftests in the guest of a cell."""
     arch, wanted, shapes = (*cell.split(":", 2), "", "")[:3]
     if arch not in COMPILER or not wanted:
@@ -168,21 +181,22 @@ def guest_command(cell: str, shared: Path, percent: int) -> list[str]:
     chosen = kernel.find(arch, wanted)
     programs = build_selftests(arch, chosen)
     modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
-    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(CELL_SECONDS)]
-    command += ["--shared", str(shared)]
+    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted]
+    command += ["--timeout", str(CELL_SECONDS + 90 * soak), "--shared", str(shared), "--append", POISON]
     for name in filter(None, shapes.split("+")):
         command += ["--shape", name]
     files = ["--copy", f"{programs}:/selftests"]
     for path in [*modules, *sorted(tools.build(arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
-    return [*command, *files, "--", "/selftests/run", "--effort", str(percent)]
+    return [*command, *files, "--", "/selftests/run", "--effort", str(percent), *(RACES if soak else ())]
 
 
-def guest_tests(cell: str, percent: int) -> Count:
+def guest_tests(cell: str, percent: int, soak: int) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
     with shared_file() as shared:
-        count = run_guest(cell, guest_command(cell, shared, percent))
-        count.add(witness(shared))
+        count = run_guest(cell, guest_command(cell, shared, percent, soak))
+        if not soak:
+            count.add(witness(shared))
     return count
 
 
