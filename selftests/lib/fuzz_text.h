@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Random reads of the text files, against what they are when they are read in one go. */
+#ifndef MMLENS_SELFTESTS_FUZZ_TEXT_H
+#define MMLENS_SELFTESTS_FUZZ_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "fuzz.h"
+
+struct fuzz_text {
+	int fd;
+	char name[96];
+	bool stable;		/* of a process that is stopped */
+	char *text;		/* in one go; NULL as long as it is not stable */
+	size_t len;
+};
+
+/* Opens any file: of that folder, of self, or of no process. False and errno if it cannot be. */
+bool fuzz_text_open(struct fuzz *f, pid_t pid, struct fuzz_text *file);
+void fuzz_text_close(struct fuzz_text *file);
+/*
+ * One random call. If nobody takes the file away nothing fails, but for what is wrong in
+ * itself, and a stable text is the same whatever the size of the pieces.
+ */
+void fuzz_text_read(struct fuzz *f, struct fuzz_text *file, bool is_taken);
+/* What may be written to attach, detach or query: half of it nonsense. Returns the length. */
+size_t fuzz_words(struct fuzz *f, pid_t pid, bool query, char *text, size_t room);
+
+#endif
