@@ -123,7 +123,6 @@ static const char *const look_names[NR_LOOKS] = {
 
 TEST_F_TIMEOUT(race, quiet_range_is_told_as_it_is, TIMEOUT)
 {
-	const struct torment *torment = variant->torment;
 	uint64_t users = lens_mm_number(self->target, "mm_users");
 	uint64_t count = lens_mm_number(self->target, "mm_count");
 	long uses = module_uses();
@@ -158,8 +157,7 @@ TEST_F_TIMEOUT(race, quiet_range_is_told_as_it_is, TIMEOUT)
 	/* Nothing of the looks is left, and all is told as the kernel tells it. */
 	for (int look = 0; look < NR_LOOKS; look++)
 		ASSERT_LOOK(look);
-	if (!torment->is_untidy)
-		EXPECT_EQ(0, compare_entries(self->target)) TH_LOG("%s", compare_message);
+	EXPECT_EQ(0, compare_entries(self->target)) TH_LOG("%s", compare_message);
 	EXPECT_EQ(users, lens_mm_number(self->target, "mm_users"));
 	/* Each processor may keep one. */
 	EXPECT_GE(count + sysconf(_SC_NPROCESSORS_CONF),

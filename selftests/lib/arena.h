@@ -57,8 +57,6 @@ struct torment {
 	void (*end)(struct arena *a);
 	/* A line of /proc/vmstat that has to have grown; NULL: effects. */
 	const char *vmstat;
-	/* The last rounds leave processes or pages that cannot be compared at once. */
-	bool is_untidy;
 };
 
 struct arena *arena_new(const struct torment *torment);
@@ -86,8 +84,6 @@ void run_on(int cpu);
 /* A line of /proc/vmstat; -1 without it. */
 long vmstat(const char *name);
 
-/* All of these; NULL behind the last. */
-extern const struct torment *const torments[];
 extern const struct torment torment_neighbours, torment_dontneed, torment_mremap,
 	torment_mprotect, torment_fork, torment_guard, torment_device, torment_revoke,
 	torment_collapse, torment_collapse_shmem, torment_collapse_file, torment_khugepaged,

@@ -162,14 +162,14 @@ static int look_at_vmas(struct quiet *q, const struct mmlens_walk *walk, uint64_
 	for (size_t i = 0; i < walk->records; i++) {
 		const struct mmlens_vma *vma = (const void *)at;
 
-		/* One that was changed meanwhile may be told twice. */
-		if (vma->start < *last || vma->end <= vma->start)
+		/* One that has grown down, or merged with the last one, is told as a whole. */
+		if (vma->end <= *last || vma->end <= vma->start)
 			return quiet_wrong("VMAs: %llx-%llx after %lx", vma->start, vma->end,
 					   *last);
 		if (!quiet_knows(q, vma->start) || !quiet_knows(q, vma->end - 1))
 			return quiet_wrong("VMAs: %llx-%llx was never mapped", vma->start,
 					   vma->end);
-		*last = vma->start;
+		*last = vma->end;
 		if (quiet_has(q, vma->start) || quiet_has(q, vma->end - 1))
 			quiet_add(q, vma, vma->record_size);
 		at += vma->record_size;

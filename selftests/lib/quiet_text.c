@@ -81,11 +81,12 @@ static void without_counters(char *line)
 
 static int look_at_vma(struct quiet *q, char *line, uint64_t start, uint64_t end, uint64_t *last)
 {
-	if (start < *last || end <= start)
+	/* One that has grown down, or merged with the last one, is told as a whole. */
+	if (end <= *last || end <= start)
 		return quiet_wrong("after %lx: %.200s", *last, line);
 	if (!quiet_knows(q, start) || !quiet_knows(q, end - 1))
 		return quiet_wrong("never mapped: %.200s", line);
-	*last = start;
+	*last = end;
 	if (quiet_has(q, start)) {
 		without_counters(line);
 		quiet_add(q, line, strlen(line));

@@ -17,14 +17,6 @@
 #include "proc.h"
 #include "util.h"
 
-const struct torment *const torments[] = {
-	&torment_neighbours, &torment_dontneed, &torment_mremap, &torment_mprotect,
-	&torment_fork, &torment_guard, &torment_uffd, &torment_device, &torment_revoke,
-	&torment_collapse, &torment_collapse_shmem, &torment_collapse_file, &torment_khugepaged,
-	&torment_split, &torment_hugetlb, &torment_nodes, &torment_compact, &torment_swap,
-	&torment_ksm, &torment_plug, NULL,
-};
-
 /* Unmapped, and mapped again: beside the quiet pages, and tables as a whole. */
 static void neighbours(struct arena *a)
 {
