@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(fuzz_debugfs, of_what_stands_still, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = alone, .after = after, .arg = &self->uses, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 15000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));
@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(fuzz_debugfs, of_what_goes_away, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = meanwhile, .after = after, .arg = &self->uses, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 15000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 10000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));

@@ -94,7 +94,7 @@ TEST_F_TIMEOUT(fuzz_device, by_one_thread, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = alone, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 35000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 30000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));
@@ -169,7 +169,7 @@ TEST_F_TIMEOUT(fuzz_device, by_two_threads, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = together, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 15000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));

@@ -93,7 +93,7 @@ TEST_F_TIMEOUT(fuzz_ioctl, by_one_thread, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = alone, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 25000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));
@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(fuzz_ioctl, by_threads_and_processes, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = together, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 12000,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));

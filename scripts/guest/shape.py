@@ -20,6 +20,8 @@ class Shape:
     append: str = ""
     memory: str = ""
     words: Callable[[int, int], list[str]] | None = None
+    # Of a test cell: what runs in it, instead of all.
+    programs: tuple[str, ...] = ()
 
 
 def two_nodes(cpus: int, size: int) -> list[str]:
@@ -63,6 +65,7 @@ SHAPES = {
     "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
     "dimm": Shape("DIMMs, which a test plugs and unplugs", "x86_64", words=dimms),
     "vmem": Shape("memory that a test plugs and unplugs (virtio-mem)", "arm64", words=virtio_mem),
+    "stress": Shape("as any other; of a test cell: only stress-ng runs in it", programs=("stress_ng",)),
 }
 
 
@@ -92,6 +95,11 @@ def words(names: list[str], arch: str, cpus: int, size: str) -> list[str]:
         more = find(name, arch).words
         found += more(cpus, mebibytes(size)) if more else []
     return found
+
+
+def programs(names: list[str], arch: str) -> list[str]:
+    """What runs in a test cell of these shapes, if that is not all."""
+    return [program for name in names for program in find(name, arch).programs]
 
 
 def mebibytes(size: str) -> int:
