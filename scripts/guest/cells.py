@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from guest import kernel, module, tools
+from guest import kernel, module, shape, tools
 from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
 from guest.ktap import Count, Parser
 
@@ -26,7 +26,8 @@ CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:16k", "x86_64:newest:numa+1
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
-              "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt")  # fmt: skip
+              "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt",
+              "x86_64:newest:stress", "arm64:newest:stress")  # fmt: skip
 # How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
 # checker on takes ten times as long for each round, and sees in one what others see in many.
 EFFORT = {"x86_64:debug": 20}
@@ -188,14 +189,20 @@ def guest_command(cell: str, shared: Path, percent: int, soak: int) -> list[str]
     files = ["--copy", f"{programs}:/selftests"]
     for path in [*modules, *sorted(tools.build(arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
-    return [*command, *files, "--", "/selftests/run", "--effort", str(percent), *(RACES if soak else ())]
+    return [*command, *files, "--", "/selftests/run", "--effort", str(percent), *only(cell, soak)]
+
+
+def only(cell: str, soak: int) -> list[str]:
+    """The programs that run in a cell, if these are not all."""
+    arch, _, shapes = (*cell.split(":", 2), "", "")[:3]
+    return list(RACES) if soak else shape.programs(list(filter(None, shapes.split("+"))), arch)
 
 
 def guest_tests(cell: str, percent: int, soak: int) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
     with shared_file() as shared:
         count = run_guest(cell, guest_command(cell, shared, percent, soak))
-        if not soak:
+        if not only(cell, soak):
             count.add(witness(shared))
     return count
 
