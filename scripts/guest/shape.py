@@ -41,7 +41,8 @@ def monitor() -> list[str]:
     # Both ends are of the same QEMU; the name is that of no other one.
     socket = f"socket,path=mmlens-{uuid.uuid4()},abstract=on"
     return ["-chardev", f"{socket},id=monitor,server=on,wait=off", "-mon", "chardev=monitor,mode=control",
-            "-chardev", f"{socket},id=plugs", "-device", "virtserialport,chardev=plugs,name=mmlens.monitor"]  # fmt: skip
+            "-chardev", f"{socket},id=plugs",
+            "-device", "virtserialport,chardev=plugs,name=mmlens.monitor"]  # fmt: skip
 
 
 def dimms(_cpus: int, size: int) -> list[str]:
