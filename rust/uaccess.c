@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Words for user space: macros with labels in them, which Rust cannot call. */
+/*
+ * Words for user space: macros with labels in them, which Rust cannot call. Unlike
+ * copy_to_user() they do not tell lockdep of the fault that may come: might_fault() does.
+ */
+#include <linux/kernel.h>
 #include <linux/uaccess.h>
 
 #include "helpers.h"
@@ -19,6 +23,7 @@ int mmlens_put_words(__u64 *to, const __u64 *words, unsigned long nr)
 	__u64 __user *user = (__u64 __force __user *)to;
 	const __u64 *end = words + nr;
 
+	might_fault();
 	if (!user_write_access_begin(user, nr * sizeof(*user)))
 		return -EFAULT;
 	for (; end - words >= 8; words += 8, user += 8) {
@@ -72,6 +77,7 @@ long mmlens_put_entries(__u64 *to, __u64 start, __u64 first, __u64 size, const _
 
 	for (s = stretches; s < stretches + nr; s++)
 		room += s->flags ? s->count : 0;
+	might_fault();
 	if (!user_write_access_begin(user, room * sizeof(*user)))
 		return -EFAULT;
 	for (s = stretches; s < stretches + nr; s++) {

@@ -209,6 +209,9 @@ TEST_F_TIMEOUT(gup, core_dumps_leave_it_out, 120)
 		if (!pid) {
 			char *known = map_alone(RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 1, 0);
 
+			/* What is mapped from files is left out unless one asks for it. */
+			if (write_file("/proc/self/coredump_filter", "0x7f"))
+				_exit(1);
 			MAKE();
 			hide(self->map + self->page, SECRET);
 			hide(known, KNOWN);

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from guest import cells, kernel, module
 from guest.cache import CACHE, CHECKOUT, Failure, say
+from guest.console import text_of
 from guest.ktap import Count, Parser
 
 FOLDER = CHECKOUT / "selftests/mutants"
@@ -30,7 +31,8 @@ MUTANT_SECONDS = 420
 CONTROL_SECONDS = 2400
 # Nobody debugs a mutant, and to say where each of its lines went takes a third of the time.
 QUICKLY = ("KRUSTFLAGS=-Cdebuginfo=0", "KCFLAGS=-g0")
-WORDS = ("Breaks", "Rule", "Cell", "Append", "Effort", "Run", "Says", "Survives")
+WORDS = ("Breaks", "Rule", "Cell", "Append", "Effort", "Run", "Says", "Hangs", "Survives")
+TIMEOUT = re.compile(r"^\W*(\w+): Test terminated by timeout", re.M)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Place:
 @dataclass(frozen=True)
 class Mutant:
     """A mistake. `tests` are programs and tests that have to go red; `says` is what the kernel may
-    complain of instead; `survives` is why it cannot be noticed here."""
+    complain of instead; `hangs` is why a test that takes for ever is red; `survives` is why it cannot be
+    noticed here."""
 
     patch: Path
     breaks: str
@@ -56,6 +59,7 @@ class Mutant:
     place: Place
     tests: tuple[str, ...]
     says: str
+    hangs: str
     survives: str
 
     @property
@@ -80,11 +84,12 @@ class Verdict:
 
 @dataclass
 class Trial:
-    """How a run in a guest ended."""
+    """How a run in a guest ended, what the kernel complained of, and all that the tests said."""
 
     count: Count = field(default_factory=Count)
-    log: str = ""
+    kernel: str = ""
     status: int = 0
+    output: str = ""
 
 
 def read(patch: Path) -> Mutant:
@@ -103,7 +108,8 @@ def read(patch: Path) -> Mutant:
             raise Failure(f"{patch.name}: there is no line {word}; see the README beside it")
     one = {word: " ".join(found.get(word, [])) for word in WORDS}
     place = Place(one["Cell"] or CELL, one["Append"], one["Effort"] or "100")
-    return Mutant(patch, one["Breaks"], one["Rule"], place, tuple(found["Run"]), one["Says"], one["Survives"])
+    return Mutant(patch, one["Breaks"], one["Rule"], place, tuple(found["Run"]), one["Says"], one["Hangs"],
+                  one["Survives"])  # fmt: skip
 
 
 def everyone() -> list[Mutant]:
@@ -177,7 +183,7 @@ def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
     parser = Parser()
     for line in done.stdout.splitlines():
         parser.line(line)
-    return Trial(parser.finish(), done.stdout + done.stderr, done.returncode)
+    return Trial(parser.finish(), done.stderr, done.returncode, done.stdout)
 
 
 def control(place: Place, mutants: list[Mutant]) -> str:
@@ -189,25 +195,27 @@ def control(place: Place, mutants: list[Mutant]) -> str:
     # A name of no test runs none, and then a program is all that is counted.
     if not bad and trial.status == 0 and trial.count.passed == len(tests):
         return ""
-    print(trial.log)
+    print(trial.output + trial.kernel)
     return f"the sound module: {trial.count}, exit code {trial.status} {', '.join(bad)}"
 
 
 def judge(mutant: Mutant, trial: Trial) -> Verdict:
     """What the run means for the mutant."""
-    said = re.search(mutant.says, trial.log, re.M) if mutant.says else None
+    said = re.search(mutant.says, trial.kernel, re.M) if mutant.says else None
     names = [test.partition(" ")[2] for test in mutant.tests]
-    red = [name for name in names if name in trial.count.failed]
+    # On a busy machine anything may take too long.
+    late = set() if mutant.hangs else set(TIMEOUT.findall(trial.output))
+    red = [name for name in names if name in trial.count.failed and name.rpartition(".")[2] not in late]
     if said:
-        line = trial.log[: said.end()].splitlines()[-1]
-        return Verdict(mutant, "killed", re.sub(r"^\s*(\[[^]]*\])+\s*", "", line).strip())
+        before, behind = trial.kernel[: said.end()].rpartition("\n")[2], trial.kernel[said.end() :]
+        return Verdict(mutant, "killed", text_of(before + behind.partition("\n")[0]).strip())
     if len(red) == len(names):
         return Verdict(mutant, "killed", " ".join(red))
     others = [name for name in trial.count.failed if name not in red]
     rest = f"{trial.count}, exit code {trial.status}" + (f": {', '.join(others)}" if others else "")
-    loaded = "could not be loaded" not in trial.log
+    loaded = "could not be loaded" not in trial.kernel
     ran = trial.count.passed or trial.count.failed
-    return Verdict(mutant, "survived" if loaded and ran else "error", rest, trial.log)
+    return Verdict(mutant, "survived" if loaded and ran else "error", rest, trial.output + trial.kernel)
 
 
 def try_out(mutant: Mutant) -> Verdict:

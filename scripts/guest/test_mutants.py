@@ -72,6 +72,12 @@ class Verdicts(unittest.TestCase):
         self.assertEqual("killed", self.word(mutants.Trial(red, "", 1)))
         self.assertEqual("killed", self.word(mutants.Trial(Count(), "[ 1.0] BUG: that\n", 99)))
 
+    def test_late_is_not_red(self) -> None:
+        late = mutants.Trial(Count(failed=["b.test", "a.test"]), "", 1, "  # test: Test terminated by timeout\n")
+        self.assertEqual("survived", self.word(late))
+        hangs = mutant(PATCH.replace("Says: BUG: (this|that)", "Hangs: so"))
+        self.assertEqual("killed", mutants.judge(hangs, late).word)
+
     def test_survived(self) -> None:
         self.assertEqual("survived", self.word(mutants.Trial(Count(2), "", 0)))
         self.assertEqual("survived", self.word(mutants.Trial(Count(1, ["a.test"]), "", 1)))

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module goes as soon as it may, which is just when somebody lets go of the last of it: not
+ * before that call has left the module.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/device.h"
+#include "lib/lens.h"
+#include "lib/module.h"
+#include "lib/util.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define ROUNDS effort(20)
+
+FIXTURE(unload)
+{
+};
+
+FIXTURE_SETUP(unload)
+{
+	if (!module_file())
+		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
+	if (module_uses() < 0)
+		ASSERT_EQ(0, module_load(""));
+	ASSERT_EQ(0, module_uses()) TH_LOG("somebody else uses the module");
+}
+
+FIXTURE_TEARDOWN(unload)
+{
+	if (module_file() && module_uses() < 0)
+		module_load("");
+}
+
+/* A child that has the descriptor, and the mapping if there is one, and lets go of them. */
+static pid_t let_go(int fd, char *map)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (map)
+			munmap(map, 4 * page_size());
+		close(fd);
+		_exit(0);
+	}
+	if (map)
+		munmap(map, 4 * page_size());
+	close(fd);
+	return pid;
+}
+
+static int unload_at_once(void)
+{
+	int ret;
+
+	do
+		ret = module_unload();
+	while (ret == -EWOULDBLOCK);
+	return ret;
+}
+
+#define EXPECT_GONE(pid) do { \
+	int status = -1; \
+	EXPECT_EQ(0, unload_at_once()); \
+	EXPECT_EQ(pid, waitpid(pid, &status, 0)); \
+	EXPECT_EQ(0, status); \
+	ASSERT_EQ(0, module_load("")); \
+} while (0)
+
+TEST_F_TIMEOUT(unload, while_a_descriptor_is_closed, 300)
+{
+	for (unsigned long i = 0; i < ROUNDS; i++) {
+		pid_t pid = let_go(device_open(O_RDWR), NULL);
+
+		EXPECT_GONE(pid);
+	}
+}
+
+TEST_F_TIMEOUT(unload, while_a_mapping_goes, 300)
+{
+	for (unsigned long i = 0; i < ROUNDS; i++) {
+		int fd = device_open(O_RDWR);
+		char *map = device_map(fd, RW, MAP_SHARED, 4, 0);
+		pid_t pid;
+
+		ASSERT_NE(MAP_FAILED, map);
+		fill_pages(map, 4, 1);
+		pid = let_go(fd, map);
+		EXPECT_GONE(pid);
+	}
+}
+
+TEST_F_TIMEOUT(unload, while_a_file_is_closed, 300)
+{
+	for (unsigned long i = 0; i < ROUNDS; i++) {
+		int fd = lens_open(0, i & 1 ? "entries" : "mm");
+		char byte;
+		pid_t pid;
+
+		ASSERT_EQ(1, read(fd, &byte, 1));
+		pid = let_go(fd, NULL);
+		EXPECT_GONE(pid);
+	}
+}
+
+TEST_HARNESS_MAIN
