@@ -203,6 +203,23 @@ TEST_F(around, not_past_the_ends_of_the_vma)
 	EXPECT_EQ(SIGSEGV, access_signal(map + 8 * self->page, false));
 }
 
+/* Another table would have to be made, which map_pages must not. */
+TEST_F(around, not_past_the_end_of_a_table)
+{
+	char *room = map_aligned(PROT_NONE, MAP_PRIVATE, 2 * pmd_size(), pmd_size()), *map;
+
+	/* It ends in the middle of a block. */
+	map = mmap(room + pmd_size() - 4 * self->page, 8 * self->page, RW, MAP_SHARED | MAP_FIXED,
+		   self->fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	if (variant->pfnmap)
+		read_all(map, 1);
+	read_all(map + 2 * self->page, 1);
+	EXPECT_EQ(4, mapped_pages(map, 4));
+	EXPECT_EQ(0, mapped_pages(map + 4 * self->page, 4));
+	EXPECT_TRUE(pages_have(map, 8, 1));
+}
+
 TEST_F(around, not_past_a_part_with_other_rights)
 {
 	MAKE_TABLE();
