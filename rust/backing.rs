@@ -93,10 +93,14 @@ impl Backing {
     /// How many pages device memory has that a setup names, for a buffer of which nobody says how
     /// large it is to be; else `None`.
     ///
-    /// Errors: `ENODEV` if the module was given no such device memory.
+    /// Errors: `EPERM` without the rights for device memory; `ENODEV` if the module was given none
+    /// of this number.
     pub(crate) fn natural_pages(setup: &Setup) -> Result<Option<usize>> {
         match setup.backing {
-            setup::Backing::Ioremap => Registers::available(setup.region).map(Some),
+            setup::Backing::Ioremap => {
+                may_map()?;
+                Registers::available(setup.region).map(Some)
+            }
             _ => Ok(None),
         }
     }

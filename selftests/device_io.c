@@ -380,7 +380,8 @@ TEST_F(io, wants_the_right_to_it)
 		(void)*(volatile char *)self->map;
 		_exit(make("ioremap,pfnmap", 0, PCI) != -EPERM ||
 		      device_map(self->fd, PROT_READ, MAP_SHARED, 1, 0) != MAP_FAILED ||
-		      errno != EPERM);
+		      errno != EPERM || pread(self->fd, data, 8, 0) != -1 || errno != EPERM ||
+		      pwrite(self->fd, data, 8, 0) != -1 || errno != EPERM);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);

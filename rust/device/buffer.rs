@@ -66,6 +66,17 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Whether this task may reach what is in it: device memory is not for everybody who was passed
+    /// a descriptor.
+    ///
+    /// Errors: `EPERM`.
+    pub(super) fn may_reach(&self) -> Result {
+        match self.backing {
+            Backing::Device(_) => backing::may_map(),
+            _ => Ok(()),
+        }
+    }
+
     /// How many pages there are.
     pub(crate) fn pages(&self) -> usize {
         self.backing.pages()
@@ -221,12 +232,8 @@ impl Buffer {
     fn allocate(&self, setup: Setup, pages: usize) -> Result<&Memory> {
         let bytes = (pages as u64).saturating_mul(PAGE_SIZE as u64);
         match Backing::natural_pages(&setup)? {
-            Some(there) => {
-                backing::may_map()?;
-                if pages > there {
-                    return Err(EINVAL);
-                }
-            }
+            Some(there) if pages > there => return Err(EINVAL),
+            Some(_) => (),
             None if bytes > Self::max_bytes() => return Err(ENOMEM),
             None => (),
         }

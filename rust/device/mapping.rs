@@ -26,7 +26,6 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    backing,
     setup::{
         Backing,
         Cache,
@@ -83,9 +82,7 @@ fn map<'v>(this: ArcBorrow<'_, Buffer>, vma: NewVma<'v>) -> Result<Mapped<'v>> {
     if pgoff >= total || pages > total - pgoff {
         return Err(EINVAL);
     }
-    if memory.setup.backing == Backing::Ioremap {
-        backing::may_map()?;
-    }
+    memory.may_reach()?;
     let mapper = Mapper {
         buffer: this,
         memory,

@@ -76,11 +76,13 @@ impl Buffer {
         memory.backing.write(index, offset, data)
     }
 
-    /// Errors: `EIO` if it is revoked; `EFAULT` if nothing could be copied; `EINTR`, `ENOMEM`.
+    /// Errors: `EPERM` without the rights for device memory; `EIO` if it is revoked; `EFAULT` if
+    /// nothing could be copied; `EINTR`, `ENOMEM`.
     pub(super) fn read_to(&self, pos: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
         let Some(memory) = self.memory() else {
             return Ok(0);
         };
+        memory.may_reach()?;
         let mut bounce = bounce()?;
         let mut done = 0;
         while !to.is_empty() {
@@ -102,10 +104,11 @@ impl Buffer {
         Ok(done)
     }
 
-    /// Errors: `ENOSPC` at the end; `EIO` if it is revoked; `EFAULT` if nothing could be copied;
-    /// `EINTR`, `ENOMEM`.
+    /// Errors: `ENOSPC` at the end; `EPERM` without the rights for device memory; `EIO` if it is
+    /// revoked; `EFAULT` if nothing could be copied; `EINTR`, `ENOMEM`.
     pub(super) fn write_from(&self, pos: u64, from: &mut IovIterSource<'_>) -> Result<usize> {
         let memory = self.memory().ok_or(ENOSPC)?;
+        memory.may_reach()?;
         let mut bounce = bounce()?;
         let mut done = 0;
         while !from.is_empty() {
