@@ -277,19 +277,23 @@ fn dirty(buffer: &Buffer, request: Request<mmlens_dirty>) -> Result {
     let mut done = 0;
     while done < pages {
         let chunk = CHUNK.min(pages - done);
-        match buffer.harvest_chunk(first + done, chunk, peek, bitmap.as_mut()) {
-            Ok(found) => {
-                answer.dirty += found.dirty;
-                answer.protected += found.protected;
-            }
+        let told = buffer.harvest_chunk(first + done, chunk, peek, bitmap.as_mut(), |found| {
+            let mut next = answer;
+            next.dirty += found.dirty;
+            next.protected += found.protected;
+            next.pages = (done + chunk) as u64;
+            request.answer(|_| next)?;
+            answer = next;
+            Ok(())
+        });
+        match told {
+            Ok(()) => done += chunk,
             Err(error) if done == 0 => return Err(error),
-            // What was done is told; the rest is as it was.
+            // What was done has been told; the rest is as it was.
             Err(_) => break,
         }
-        done += chunk;
     }
-    answer.pages = done as u64;
-    request.answer(|_| answer)
+    Ok(())
 }
 
 /// What was found in a part of a range.
@@ -299,15 +303,16 @@ struct Found {
 }
 
 impl Buffer {
-    /// Harvests `pages` pages from `first` on and tells of them in the bitmap; on an error they are
-    /// dirty again.
+    /// Harvests `pages` pages from `first` on, tells of them in the bitmap, and has the rest told by
+    /// `tell`; on an error they are dirty again.
     fn harvest_chunk(
         &self,
         first: usize,
         pages: usize,
         peek: bool,
         bitmap: Option<&mut UserSliceWriter>,
-    ) -> Result<Found> {
+        tell: impl FnOnce(&Found) -> Result,
+    ) -> Result {
         let memory = self.memory().ok_or(EINVAL)?;
         let dirty = memory.dirty.as_ref().ok_or_else(compat::eopnotsupp)?;
         let mut words = KVec::<u64>::with_capacity(pages.div_ceil(64), GFP_KERNEL)?;
@@ -329,13 +334,14 @@ impl Buffer {
                     .iter()
                     .try_for_each(|word| bitmap.write_slice(&word.to_ne_bytes())),
                 None => Ok(()),
-            });
+            })
+            .and_then(|()| tell(&found));
         if result.is_err() && !peek {
             for (index, &bits) in words.iter().enumerate() {
                 self.unharvest(dirty, first + 64 * index, bits);
             }
         }
-        result.map(|()| found)
+        result
     }
 }
 
