@@ -165,7 +165,16 @@ impl Installed {
 }
 
 impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
+    /// Whether the address of the fault is mapped by an entry of a pmd now.
+    pub(crate) fn is_huge(&self) -> bool {
+        // SAFETY: `vmf` is valid, and the handler was called with a pmd.
+        unsafe { ffi::mmlens_vmf_is_huge(self.as_ptr()) }
+    }
+
     /// Maps a frame at the address of the fault, with the rights that the VMA's entries begin with.
+    ///
+    /// A driver with `huge_fault` holds a lock that keeps its huge entries away, and looks at
+    /// [`is_huge`](Self::is_huge) with it.
     ///
     /// May sleep.
     pub(crate) fn insert_pfn(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {

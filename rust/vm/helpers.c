@@ -47,6 +47,11 @@ int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long p
 	return mapping_wrprotect_range(mapping, pgoff, pfn, 1);
 }
 
+bool mmlens_mm_has_users(const struct mm_struct *mm)
+{
+	return atomic_read(&mm->mm_users);
+}
+
 unsigned long mmlens_page_to_pfn(const struct page *page)
 {
 	return page_to_pfn(page);
@@ -114,10 +119,22 @@ bool mmlens_vmf_has_table(const struct vm_fault *vmf)
 	return pmd_present(pmd) && !pmd_leaf(pmd);
 }
 
+/*
+ * Whether a write may be told to the functions that insert a huge entry: only of one that is
+ * there, and read-only. If none is there, they take a table that the fault of another thread
+ * puts there at the same time for a mistake of the driver, and warn (insert_pmd(),
+ * mm/huge_memory.c). What they insert for a read has the same rights, and the access is done
+ * again.
+ */
+static inline bool is_upgrade(const struct vm_fault *vmf, bool pud)
+{
+	return pud ? pud_leaf(pudp_get(vmf->pud)) : mmlens_vmf_is_huge(vmf);
+}
+
 unsigned int mmlens_vmf_insert_folio_pmd(struct vm_fault *vmf, struct page *page, bool write)
 {
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	return vmf_insert_folio_pmd(vmf, page_folio(page), write);
+	return vmf_insert_folio_pmd(vmf, page_folio(page), write && is_upgrade(vmf, false));
 #else
 	return VM_FAULT_FALLBACK;
 #endif
@@ -126,7 +143,7 @@ unsigned int mmlens_vmf_insert_folio_pmd(struct vm_fault *vmf, struct page *page
 unsigned int mmlens_vmf_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn, bool write)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	return vmf_insert_pfn_pmd(vmf, pfn, write);
+	return vmf_insert_pfn_pmd(vmf, pfn, write && is_upgrade(vmf, false));
 #else
 	return VM_FAULT_FALLBACK;
 #endif
@@ -135,7 +152,7 @@ unsigned int mmlens_vmf_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn, 
 unsigned int mmlens_vmf_insert_pfn_pud(struct vm_fault *vmf, unsigned long pfn, bool write)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
-	return vmf_insert_pfn_pud(vmf, pfn, write);
+	return vmf_insert_pfn_pud(vmf, pfn, write && is_upgrade(vmf, true));
 #else
 	return VM_FAULT_FALLBACK;
 #endif
@@ -153,4 +170,9 @@ unsigned int mmlens_vmf_insert_pfn_writable(struct vm_area_struct *vma, unsigned
 	if (vma->vm_flags & VM_WRITE)
 		pte = pte_mkwrite_novma(pte);
 	return vmf_insert_pfn_prot(vma, addr, pfn, pte_pgprot(pte));
+}
+
+bool mmlens_vmf_is_huge(const struct vm_fault *vmf)
+{
+	return pmd_leaf(pmdp_get_lockless(vmf->pmd));
 }

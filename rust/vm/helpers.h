@@ -7,6 +7,7 @@
 
 struct address_space;
 struct inode;
+struct mm_struct;
 struct fs_context;
 struct page;
 struct vm_area_struct;
@@ -19,6 +20,7 @@ bool mmlens_is_pmd_folio(const struct page *page);
 int mmlens_lock_page_killable(struct page *page);
 int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long pgoff,
 				  unsigned long pfn);
+bool mmlens_mm_has_users(const struct mm_struct *mm);
 unsigned long mmlens_page_to_pfn(const struct page *page);
 unsigned int mmlens_pmd_order(void);
 unsigned int mmlens_pud_order(void);
@@ -31,6 +33,7 @@ unsigned int mmlens_vmf_insert_pfn_pud(struct vm_fault *vmf, unsigned long pfn, 
 unsigned int mmlens_vmf_insert_pfn_writable(struct vm_area_struct *vma, unsigned long addr,
 					    unsigned long pfn);
 bool mmlens_vmf_has_table(const struct vm_fault *vmf);
+bool mmlens_vmf_is_huge(const struct vm_fault *vmf);
 void mmlens_vma_set_device(struct vm_area_struct *vma);
 void mmlens_vma_set_flags(struct vm_area_struct *vma, unsigned long flags);
 void mmlens_vma_set_noncached(struct vm_area_struct *vma);

@@ -77,7 +77,7 @@ where
 }
 
 /// Ends a fault that maps by itself.
-fn end(
+pub(super) fn end(
     watch: Watch<'_>,
     pages: usize,
     result: Result<Option<Installed>, Failure>,
@@ -95,12 +95,12 @@ fn end(
     }
 }
 
-fn outcome(installed: Option<Installed>) -> Outcome {
+pub(super) fn outcome(installed: Option<Installed>) -> Outcome {
     installed.map_or(Outcome::Retry, Outcome::Installed)
 }
 
 /// Maps one frame.
-pub(super) fn fault<T>(buffer: &Buffer, fault: &VmFault<'_, T>) -> Result<Outcome, Failure>
+fn fault<T>(buffer: &Buffer, fault: &VmFault<'_, T>) -> Result<Outcome, Failure>
 where
     T: VmOperations<Owner = Buffer, Kind = PfnMap>,
 {

@@ -9,9 +9,12 @@ use super::{
 };
 use crate::{
     ffi::uapi::MMLENS_EVENT_PUD,
-    vm::huge::{
-        HugeFault,
-        HugeOutcome, //
+    vm::{
+        fault::Installed,
+        huge::{
+            HugeFault,
+            HugeOutcome, //
+        },
     },
 };
 
@@ -74,6 +77,26 @@ fn run(buffer: &Buffer, fault: &HugeFault<'_, Frames>) -> Result<HugeOutcome, Fa
     }
 }
 
+/// Maps one frame, where a huge entry does not fit or is not wanted.
+///
+/// Alone, since the functions that insert a small entry do not expect a huge one (`walk_to_pmd()`,
+/// mm/memory.c), and another fault may be about to insert that: it wanted it before the process
+/// switched huge pages off, say.
+fn alone(buffer: &Buffer, fault: &VmFault<'_, Frames>) -> Result<Option<Installed>, Failure> {
+    let memory = buffer.memory().ok_or(Failure::Sigbus)?;
+    let Ok(_gate) = buffer.gate.write() else {
+        return Ok(None);
+    };
+    if buffer.is_revoked() {
+        return Err(Failure::Sigbus);
+    }
+    if fault.is_huge() {
+        return Ok(None);
+    }
+    let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
+    fault.insert_pfn(pfn).map(Some)
+}
+
 operations! {
     /// Compound pages.
     Folios: Pages {
@@ -94,7 +117,8 @@ operations! {
     /// Frames.
     frames Frames: PfnMap {
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
-            frames::fault(buffer, fault)
+            let watch = Watch::fault(Op::Fault, fault);
+            frames::end(watch, 1, alone(buffer, fault)).map(frames::outcome)
         }
 
         fn huge_fault(
