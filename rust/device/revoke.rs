@@ -5,7 +5,10 @@
 //! See [`Buffer`] for who has to be waited for.
 
 use super::buffer::Buffer;
-use crate::vm::vma::until_linked;
+use crate::vm::vma::{
+    has_users,
+    until_linked, //
+};
 use kernel::{
     mm::Mm,
     prelude::*,
@@ -65,21 +68,27 @@ impl Buffer {
                 }
             }
         }
-        let spaces = core::mem::take(&mut *self.mapping_now.lock());
-        for (done, mm) in spaces.iter().enumerate() {
-            if let Err(error) = until_linked(mm) {
-                self.note_again(spaces.iter().skip(done));
-                return Err(error);
-            }
+        // Nobody notes another one: the buffer is revoked.
+        while let Some(mm) = self.first_mapper() {
+            until_linked(&mm)?;
+            self.forget_mapper(&mm);
         }
         Ok(())
     }
 
+    fn first_mapper(&self) -> Option<ARef<Mm>> {
+        self.mapping_now.lock().first().cloned()
+    }
+
     /// Notes the address space that a VMA is being made in, whose pages `mmap` is about to map: they
-    /// cannot be unmapped before `mmap()` has returned.
+    /// cannot be unmapped before `mmap()` has returned. The gate is held.
+    ///
+    /// Nobody tells when an `mmap()` that fails has returned, so the note stays then. It is dropped
+    /// here once nobody uses the address space any more.
     ///
     /// Errors: `ENOMEM`.
     pub(super) fn note_mapper(&self, mm: ARef<Mm>) -> Result {
+        self.forget(|noted| !has_users(noted));
         let mut spaces = self.mapping_now.lock();
         if !spaces.iter().any(|noted| is_same(noted, &mm)) {
             // The last reference to the others is not dropped here.
@@ -88,25 +97,25 @@ impl Buffer {
         Ok(())
     }
 
-    /// For another REVOKE to wait for.
-    fn note_again<'a>(&self, spaces: impl Iterator<Item = &'a ARef<Mm>>) {
-        let mut noted = self.mapping_now.lock();
-        for mm in spaces {
-            // If there is no memory, this task is being killed and the rest is lost: so much is
-            // allocated in any case.
-            let _ = noted.push(mm.clone(), GFP_KERNEL_ACCOUNT);
-        }
-    }
-
     /// Forgets an address space, one of whose VMAs goes away: it was linked, so `mmap()` had
     /// returned. Another `mmap()` may be in progress there only if this is not done under the mmap
     /// lock for writing.
     pub(super) fn forget_mapper(&self, mm: &Mm) {
-        let mut spaces = self.mapping_now.lock();
-        let found = spaces.iter().position(|noted| is_same(noted, mm));
-        let gone = found.and_then(|index| spaces.remove(index).ok());
-        drop(spaces);
-        drop(gone);
+        self.forget(|noted| is_same(noted, mm));
+    }
+
+    /// Forgets those that `is_gone` says.
+    fn forget(&self, is_gone: impl Fn(&Mm) -> bool) {
+        loop {
+            let mut spaces = self.mapping_now.lock();
+            let found = spaces.iter().position(|noted| is_gone(noted));
+            let gone = found.and_then(|index| spaces.remove(index).ok());
+            // It may be the last reference: not with the lock.
+            drop(spaces);
+            if gone.is_none() {
+                return;
+            }
+        }
     }
 }
 

@@ -242,6 +242,13 @@ pub(crate) fn until_linked(mm: &Mm) -> Result {
     Ok(())
 }
 
+/// Whether anybody uses an address space: once nobody does, nobody will, and nothing is being mapped
+/// there.
+pub(crate) fn has_users(mm: &Mm) -> bool {
+    // SAFETY: There is a reference, so the structure is there.
+    unsafe { ffi::mmlens_mm_has_users(mm.as_raw()) }
+}
+
 /// A cache type that is not that of memory.
 #[derive(Clone, Copy)]
 pub(crate) enum CacheType {
