@@ -109,4 +109,47 @@ TEST_F_TIMEOUT(charge, is_for_the_group_of_the_maker, 120)
 	EXPECT_GT((long)slack, read_number(GROUP "/memory.current"));
 }
 
+/* How often the kernel has killed in the group for want of memory. */
+static long oom_kills(void)
+{
+	char *text = read_file(GROUP "/memory.events", NULL), *at = NULL;
+	long nr = -1;
+
+	if (text)
+		at = strstr(text, "oom_kill ");
+	if (at)
+		nr = strtol(at + strlen("oom_kill "), NULL, 10);
+	free(text);
+	return nr;
+}
+
+/*
+ * More than the group may have: whoever asks for a buffer is told, and nobody is killed. Pages
+ * that come when they are used are as any other memory: a fault cannot tell.
+ */
+TEST_F_TIMEOUT(charge, a_limit_is_no_memory, 120)
+{
+	const size_t size = 64 * MIB;
+	bool is_sparse = strstr(variant->words, "sparse");
+	char error = 0;
+	int status;
+
+	ASSERT_EQ(0, write_file(GROUP "/memory.max", "24M"));
+	write_file(GROUP "/memory.swap.max", "0");
+	self->child = start(self->go, self->done, variant->words, size / page_size());
+	close(self->done[1]);
+	if (is_sparse) {
+		EXPECT_EQ(0, read(self->done[0], &error, 1));
+		ASSERT_EQ(self->child, waitpid(self->child, &status, 0));
+		self->child = 0;
+		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			TH_LOG("status %x", status);
+		EXPECT_LT(0, oom_kills());
+	} else {
+		ASSERT_EQ(1, read(self->done[0], &error, 1));
+		EXPECT_EQ(ENOMEM, error);
+		EXPECT_EQ(0, oom_kills());
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -14,18 +14,30 @@
 
 #include "helpers.h"
 
+/* Zeroed, and charged to the memory cgroup of the caller. */
+#define GFP_BUFFER (GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
+
 /*
- * Zeroed pages, charged to the memory cgroup of the caller: a compound page, or pages
- * with a count each.
+ * A compound page, or pages with a count each. Fails if memory is short, and kills nobody:
+ * whoever asks for a buffer can be told.
  */
 struct page *mmlens_alloc_block(unsigned int order, bool compound)
 {
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	const gfp_t gfp = GFP_BUFFER | __GFP_RETRY_MAYFAIL;
 	struct page *page = alloc_pages(compound ? gfp | __GFP_COMP : gfp, order);
 
 	if (page && order && !compound)
 		split_page(page, order);
 	return page;
+}
+
+/*
+ * A page that is used now. Whoever faults cannot be told that there is none, and would fault
+ * for ever: somebody has to go, as with any other memory.
+ */
+struct page *mmlens_alloc_page(void)
+{
+	return alloc_page(GFP_BUFFER);
 }
 
 /* The largest block: that of a huge page, or what the page allocator has. */
@@ -89,5 +101,5 @@ void mmlens_vunmap(const void *address)
 
 void *mmlens_vzalloc_account(unsigned long size)
 {
-	return __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	return __vmalloc(size, GFP_BUFFER | __GFP_RETRY_MAYFAIL);
 }

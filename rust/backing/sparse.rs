@@ -72,8 +72,8 @@ impl Sparse {
         if let Some(page) = place.as_ref() {
             return Ok(page.clone());
         }
-        // SAFETY: Any order may be asked for.
-        let page = unsafe { ffi::mmlens_alloc_block(0, false) };
+        // SAFETY: Always fine where one may sleep.
+        let page = unsafe { ffi::mmlens_alloc_page() };
         // SAFETY: The reference of the new page is ours.
         let page = unsafe { PageRef::from_raw(NonNull::new(page).ok_or(ENOMEM)?) };
         // Somebody else may be about to do the same.
