@@ -157,14 +157,19 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
-    /// Makes the folder, unless debugfs is switched off.
+    /// Makes the folder, unless debugfs is switched off or somebody else has it.
     ///
     /// Errors: `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
         let kernel = Arc::new(Kernel::new()?, GFP_KERNEL)?;
-        let files = top_folder(&kernel)
-            .inspect_err(|error| pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n"))
-            .ok();
+        let files = match top_folder(&kernel) {
+            Ok(files) => Some(files),
+            Err(error) if error == ENOMEM => return Err(error),
+            Err(error) => {
+                pr_warn!("no debugfs ({error:?}): only /dev/mmlens is there\n");
+                None
+            }
+        };
         let lens = files.as_ref().map(|files| files.data().clone());
         shared::init();
         *shared::lock()? = Some(Shared { kernel, lens });
