@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What makes, maps and uses a buffer, with one failure after the other in it: what was asked for
+ * fails as a whole, and works when it is asked for again.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "kselftest_harness.h"
+#include "lib/device.h"
+#include "lib/inject.h"
+#include "lib/knobs.h"
+#include "lib/setups.h"
+#include "lib/util.h"
+
+#define PAGES 8
+#define RW (PROT_READ | PROT_WRITE)
+
+#define BUFFER(text) { .words = text }
+
+/* In a fixture with a sweep and a variant with words. */
+#define BUFFER_SETUP() do { \
+	if (strstr(variant->words, "huge") && !has_huge_pages()) \
+		SKIP(return, "the kernel has no transparent huge pages"); \
+	SWEEP_SETUP(&self->sweep); \
+} while (0)
+
+#define BUFFER_TEARDOWN() do { \
+	EXPECT_NOTHING_LEFT(&self->sweep); \
+	knobs_restore(); \
+} while (0)
+
+FIXTURE(inject_open)
+{
+	struct sweep sweep;
+};
+
+FIXTURE_SETUP(inject_open)
+{
+	SWEEP_SETUP(&self->sweep);
+}
+
+FIXTURE_TEARDOWN(inject_open)
+{
+	BUFFER_TEARDOWN();
+}
+
+TEST_F_TIMEOUT(inject_open, fails_as_a_whole, 300)
+{
+	for_each_failure(&self->sweep) {
+		int fd = INJECT(&self->sweep, device_open(O_RDWR));
+
+		if (fd < 0) {
+			EXPECT_TRUE(self->sweep.failed);
+			EXPECT_TRUE(is_injected(errno)) TH_LOG("%s", strerror(errno));
+			continue;
+		}
+		EXPECT_EQ(0, device_info(fd).bytes);
+		close(fd);
+	}
+	EXPECT_LT(3, self->sweep.number);
+}
+
+/* close() cannot say that something failed in it, and lets go of all the same. */
+TEST_F_TIMEOUT(inject_open, close_cannot_fail, 300)
+{
+	for_each_failure(&self->sweep) {
+		int fd = device_make("vmap,pfnmap,track", PAGES);
+		char *map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
+
+		ASSERT_NE(MAP_FAILED, map);
+		fill_pages(map, PAGES, 1);
+		EXPECT_EQ(0, INJECT(&self->sweep, munmap(map, PAGES * page_size())));
+		if (self->sweep.failed)
+			munmap(map, PAGES * page_size());
+		EXPECT_EQ(0, device_info(fd).mappings);
+		sweep_arm(&self->sweep);
+		close(fd);
+		sweep_disarm(&self->sweep);
+	}
+}
+
+FIXTURE(inject_make)
+{
+	struct sweep sweep;
+};
+
+FIXTURE_VARIANT(inject_make)
+{
+	const char *words;
+};
+
+FIXTURE_VARIANT_ADD(inject_make, vmalloc) BUFFER("vmalloc,track");
+FIXTURE_VARIANT_ADD(inject_make, vmap) BUFFER("vmap,pfnmap,wc");
+FIXTURE_VARIANT_ADD(inject_make, contig) BUFFER("contig");
+FIXTURE_VARIANT_ADD(inject_make, contig_huge) BUFFER("contig,huge");
+FIXTURE_VARIANT_ADD(inject_make, sparse) BUFFER("sparse,track");
+
+FIXTURE_SETUP(inject_make)
+{
+	BUFFER_SETUP();
+}
+
+FIXTURE_TEARDOWN(inject_make)
+{
+	BUFFER_TEARDOWN();
+}
+
+TEST_F_TIMEOUT(inject_make, setup_fails_as_a_whole, 300)
+{
+	struct mmlens_setup setup = device_words(variant->words, PAGES);
+
+	for_each_failure(&self->sweep) {
+		int fd = device_open(O_RDWR);
+
+		if (INJECT(&self->sweep, ioctl(fd, MMLENS_IOC_SETUP, &setup))) {
+			EXPECT_TRUE(self->sweep.failed);
+			EXPECT_TRUE(is_injected(errno)) TH_LOG("%s", strerror(errno));
+			EXPECT_EQ(0, device_info(fd).bytes);
+			EXPECT_EQ(0, ioctl(fd, MMLENS_IOC_SETUP, &setup));
+		}
+		EXPECT_EQ(PAGES * page_size(), device_info(fd).bytes);
+		close(fd);
+	}
+	EXPECT_LT(5, self->sweep.number);
+}
+
+FIXTURE(inject_map)
+{
+	struct sweep sweep;
+};
+
+FIXTURE_VARIANT(inject_map)
+{
+	const char *words;
+};
+
+FIXTURE_VARIANT_ADD(inject_map, lazy) BUFFER("vmalloc,track");
+FIXTURE_VARIANT_ADD(inject_map, eager) BUFFER("vmap,eager");
+FIXTURE_VARIANT_ADD(inject_map, eager_pfnmap) BUFFER("vmap,pfnmap,eager,wc,track");
+FIXTURE_VARIANT_ADD(inject_map, eager_mixed) BUFFER("contig,mixed,eager");
+FIXTURE_VARIANT_ADD(inject_map, remap) BUFFER("contig,remap");
+FIXTURE_VARIANT_ADD(inject_map, remap_pfnmap) BUFFER("vmap,pfnmap,remap");
+FIXTURE_VARIANT_ADD(inject_map, sparse) BUFFER("sparse,around=4,track");
+
+FIXTURE_SETUP(inject_map)
+{
+	BUFFER_SETUP();
+}
+
+FIXTURE_TEARDOWN(inject_map)
+{
+	BUFFER_TEARDOWN();
+}
+
+TEST_F_TIMEOUT(inject_map, mmap_fails_as_a_whole, 300)
+{
+	for_each_failure(&self->sweep) {
+		int fd = device_make(variant->words, 0);
+		char *map;
+
+		ASSERT_LE(0, fd);
+		map = INJECT(&self->sweep, device_map(fd, RW, MAP_SHARED, PAGES, 0));
+		if (map == MAP_FAILED) {
+			EXPECT_TRUE(self->sweep.failed);
+			EXPECT_EQ(ENOMEM, errno);
+			EXPECT_EQ(0, device_info(fd).mappings);
+			/* It can be revoked and restored whatever was left of the attempt. */
+			EXPECT_EQ(0, device_revoke(fd, 0));
+			EXPECT_EQ(0, device_restore(fd));
+			map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
+		}
+		ASSERT_NE(MAP_FAILED, map) TH_LOG("%s", strerror(errno));
+		EXPECT_EQ(PAGES * page_size(), device_info(fd).bytes);
+		EXPECT_EQ(1, device_info(fd).mappings);
+		EXPECT_TRUE(pages_are_zero(map, PAGES));
+		fill_pages(map, PAGES, 1);
+		EXPECT_TRUE(pages_have(map, PAGES, 1));
+		munmap(map, PAGES * page_size());
+		EXPECT_EQ(0, device_info(fd).mappings);
+		close(fd);
+	}
+	EXPECT_LT(5, self->sweep.number);
+}
+
+/* Fork, a split and a move copy VMAs. */
+TEST_F_TIMEOUT(inject_map, copies_of_vmas_fail_as_a_whole, 300)
+{
+	/* As with eager. */
+	if (strstr(variant->words, "mixed") || strstr(variant->words, "remap"))
+		return;
+	for_each_failure(&self->sweep) {
+		int fd = device_make(variant->words, 0);
+		char *map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
+		char *room = mmap(NULL, PAGES * page_size(), PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		pid_t pid;
+
+		ASSERT_NE(MAP_FAILED, map);
+		fill_pages(map, PAGES, 1);
+		sweep_arm(&self->sweep);
+		mprotect(map + 3 * page_size(), page_size(), PROT_READ);
+		if (mremap(map, 2 * page_size(), 2 * page_size(), MREMAP_MAYMOVE | MREMAP_FIXED,
+			   room) == room)
+			munmap(room, PAGES * page_size());
+		munmap(map + 5 * page_size(), page_size());
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		sweep_disarm(&self->sweep);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+		EXPECT_EQ(device_done(fd, MMLENS_OP_MMAP) + device_done(fd, MMLENS_OP_OPEN) -
+			  device_done(fd, MMLENS_OP_CLOSE), device_info(fd).mappings);
+		EXPECT_TRUE(pages_have(map + 4 * page_size(), 1, 1 + 4));
+		EXPECT_TRUE(pages_have(map + 6 * page_size(), PAGES - 6, 1 + 6));
+		munmap(map, PAGES * page_size());
+		munmap(room, PAGES * page_size());
+		EXPECT_EQ(0, device_info(fd).mappings);
+		close(fd);
+	}
+	EXPECT_LT(5, self->sweep.number);
+}
+
+FIXTURE(inject_fault)
+{
+	struct sweep sweep;
+	char *map;
+	int fd;
+};
+
+FIXTURE_VARIANT(inject_fault)
+{
+	const char *words;
+};
+
+FIXTURE_VARIANT_ADD(inject_fault, lazy) BUFFER("vmalloc,track");
+FIXTURE_VARIANT_ADD(inject_fault, pfnmap) BUFFER("vmap,pfnmap,track");
+FIXTURE_VARIANT_ADD(inject_fault, mixed) BUFFER("contig,mixed");
+FIXTURE_VARIANT_ADD(inject_fault, around) BUFFER("contig,around=8");
+FIXTURE_VARIANT_ADD(inject_fault, around_pfnmap) BUFFER("vmap,pfnmap,around=8,track");
+FIXTURE_VARIANT_ADD(inject_fault, sparse) BUFFER("sparse,around=4,track");
+
+FIXTURE_SETUP(inject_fault)
+{
+	BUFFER_SETUP();
+}
+
+FIXTURE_TEARDOWN(inject_fault)
+{
+	BUFFER_TEARDOWN();
+}
+
+#define MAKE() do { \
+	self->fd = device_make(variant->words, 0); \
+	self->map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0); \
+	ASSERT_NE(MAP_FAILED, self->map); \
+} while (0)
+
+#define UNMAKE() do { \
+	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_FAULT).outcome[MMLENS_OUTCOME_SIGBUS]); \
+	munmap(self->map, PAGES * page_size()); \
+	close(self->fd); \
+} while (0)
+
+/* A fault without memory is tried again: nothing is lost, and nobody is killed for it. */
+TEST_F_TIMEOUT(inject_fault, is_tried_again, 300)
+{
+	for_each_failure(&self->sweep) {
+		bool good = true;
+
+		MAKE();
+		sweep_arm(&self->sweep);
+		for (size_t i = 0; i < PAGES; i++) {
+			volatile char *p = self->map + i * page_size();
+
+			good &= *p == 0;
+			*p = i;
+			good &= *p == (char)i;
+		}
+		sweep_disarm(&self->sweep);
+		EXPECT_TRUE(good);
+		UNMAKE();
+	}
+}
+
+/*
+ * By get_user_pages(), or access() for frames: who cannot reach the mapping says so, and did no
+ * more than he says.
+ */
+TEST_F_TIMEOUT(inject_fault, in_a_system_call_is_told, 300)
+{
+	const size_t size = PAGES * page_size();
+	char *data = malloc(size), *back = malloc(size);
+	int mem = open("/proc/self/mem", O_RDWR);
+
+	ASSERT_LE(0, mem);
+	memset(data, 7, size);
+	for_each_failure(&self->sweep) {
+		off_t at;
+		ssize_t done;
+
+		MAKE();
+		at = (unsigned long)self->map;
+		done = INJECT(&self->sweep, pwrite(mem, data, size, at));
+		if (done < (ssize_t)size)
+			EXPECT_TRUE(self->sweep.failed);
+		if (done < 0)
+			EXPECT_TRUE(is_injected(errno) || errno == EIO)
+				TH_LOG("%s", strerror(errno));
+		EXPECT_EQ(0, memcmp(self->map, data, done < 0 ? 0 : done));
+		EXPECT_EQ((ssize_t)size, pwrite(mem, data, size, at));
+		EXPECT_EQ((ssize_t)size, pread(mem, back, size, at));
+		EXPECT_EQ(0, memcmp(back, data, size));
+		UNMAKE();
+	}
+	close(mem);
+	free(data);
+	free(back);
+}
+
+/* What the kernel itself copies to the mapping faults in the kernel. */
+TEST_F_TIMEOUT(inject_fault, of_the_kernel_is_told, 300)
+{
+	int zero = open("/dev/zero", O_RDONLY);
+	const size_t size = PAGES * page_size();
+
+	ASSERT_LE(0, zero);
+	for_each_failure(&self->sweep) {
+		ssize_t done;
+
+		MAKE();
+		done = INJECT(&self->sweep, read(zero, self->map, size));
+		if (done < (ssize_t)size)
+			EXPECT_TRUE(self->sweep.failed);
+		if (done < 0)
+			EXPECT_TRUE(is_injected(errno)) TH_LOG("%s", strerror(errno));
+		EXPECT_EQ((ssize_t)size, read(zero, self->map, size));
+		EXPECT_TRUE(pages_are_zero(self->map, PAGES));
+		UNMAKE();
+	}
+	close(zero);
+}
+
+TEST_HARNESS_MAIN

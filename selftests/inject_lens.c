@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking at a process, with one failure after the other in it: who is told that it failed has
+ * been told nothing else, and is told the same as ever when he asks again.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+#include "lib/device.h"
+#include "lib/inject.h"
+#include "lib/knobs.h"
+#include "lib/lens.h"
+#include "lib/query.h"
+#include "lib/targets.h"
+#include "lib/texts.h"
+#include "lib/util.h"
+#include "lib/walk.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define PAGES 64
+#define ROOM (64 << 10)
+
+static char *some_memory;
+
+static void touch(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < PAGES; i += 1 + i % 3)
+		some_memory[i * page_size()] = 1;
+	mprotect(some_memory + 8 * page_size(), 8 * page_size(), PROT_READ);
+}
+
+FIXTURE(inject_lens)
+{
+	struct sweep sweep;
+	pid_t target;
+	int fd;
+};
+
+FIXTURE_SETUP(inject_lens)
+{
+	some_memory = map_alone(RW, ANON, -1, PAGES, 0);
+	self->target = target_start(touch, NULL);
+	ASSERT_LT(0, self->target);
+	self->fd = device_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	SWEEP_SETUP(&self->sweep);
+}
+
+FIXTURE_TEARDOWN(inject_lens)
+{
+	if (self->sweep.nth > 0)
+		EXPECT_NOTHING_LEFT(&self->sweep);
+	knobs_restore();
+	lens_detach(self->target);
+	target_end(self->target);
+	close(self->fd);
+}
+
+/* Of the last call; and before others that return the errno. */
+#define EXPECT_INJECTED(error) do { \
+	int error_ = (error); \
+	EXPECT_TRUE(self->sweep.failed); \
+	EXPECT_TRUE(is_injected(error_)) TH_LOG("%s", strerror(error_)); \
+} while (0)
+
+/* Every form, all of it and a part, of another process and of the caller. */
+static const struct {
+	unsigned int form, flags;
+	uint64_t required, excluded, raw_mask, phys_end;
+} walks[] = {
+	{ .form = MMLENS_FORM_ENTRIES },
+	{ .form = MMLENS_FORM_ENTRIES, .flags = MMLENS_WALK_PAGES, .excluded = MMLENS_PT_HOLE },
+	{ .form = MMLENS_FORM_RUNS },
+	{ .form = MMLENS_FORM_RUNS, .required = MMLENS_PT_PRESENT | MMLENS_PT_WRITE },
+	{ .form = MMLENS_FORM_RUNS, .raw_mask = 1ULL << 20 },
+	{ .form = MMLENS_FORM_TABLES },
+	{ .form = MMLENS_FORM_VMAS },
+	{ .form = MMLENS_FORM_VMAS, .flags = MMLENS_WALK_NAMES },
+	{ .form = MMLENS_FORM_COUNTS },
+	{ .form = MMLENS_FORM_COUNTS, .phys_end = 1ULL << 31 },
+};
+
+TEST_F_TIMEOUT(inject_lens, walk, 300)
+{
+	char *expected = malloc(ROOM), *buffer = malloc(ROOM);
+
+	for (size_t i = 0; i < ARRAY_SIZE(walks) && __test_passed(_metadata); i++) {
+		struct mmlens_walk asked = walk_of(self->target, walks[i].form), good = asked;
+
+		asked.flags = walks[i].flags;
+		asked.required = walks[i].required;
+		asked.excluded = walks[i].excluded;
+		asked.raw_mask = walks[i].raw_mask;
+		asked.phys_end = walks[i].phys_end;
+		asked.buffer = (unsigned long)buffer;
+		asked.bytes = ROOM;
+		good = asked;
+		ASSERT_EQ(0, walk_call(self->fd, &good, expected, ROOM)) TH_LOG("walk %zu", i);
+		ASSERT_LT(0, good.records);
+		good.buffer = asked.buffer;
+		for_each_failure(&self->sweep) {
+			struct mmlens_walk walk = asked;
+
+			memset(buffer, 0, ROOM);
+			if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_WALK, &walk))) {
+				EXPECT_INJECTED(errno);
+				EXPECT_EQ(0, memcmp(&walk, &asked, sizeof(walk)));
+				ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_WALK, &walk));
+			}
+			EXPECT_EQ(0, memcmp(&walk, &good, sizeof(walk))) TH_LOG("walk %zu", i);
+			EXPECT_EQ(0, memcmp(buffer, expected, good.bytes)) TH_LOG("walk %zu", i);
+		}
+		EXPECT_LT(2, self->sweep.number);
+	}
+	free(expected);
+	free(buffer);
+}
+
+/* Its own memory: what it is told goes where it is looked at. */
+TEST_F_TIMEOUT(inject_lens, walk_of_the_caller, 300)
+{
+	char *buffer = map_alone(RW, ANON, -1, ROOM / page_size(), 0);
+
+	for_each_failure(&self->sweep) {
+		struct mmlens_walk walk = walk_of(0, MMLENS_FORM_ENTRIES), asked;
+
+		/* Not there: the stores fault. */
+		madvise(buffer, ROOM, MADV_DONTNEED);
+		walk.buffer = (unsigned long)buffer;
+		walk.bytes = ROOM;
+		asked = walk;
+		if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_WALK, &walk))) {
+			EXPECT_INJECTED(errno);
+			EXPECT_EQ(0, memcmp(&walk, &asked, sizeof(walk)));
+			ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_WALK, &walk));
+		}
+		EXPECT_LT(0, walk.records);
+	}
+	munmap(buffer, ROOM);
+}
+
+TEST_F_TIMEOUT(inject_lens, query, 300)
+{
+	const uint64_t at = (unsigned long)some_memory;
+	const struct {
+		unsigned int what;
+		uint64_t address, length;
+	} questions[] = {
+		{ MMLENS_QUERY_FIND_VMA, at, 0 },
+		{ MMLENS_QUERY_FIND_VMA_PREV, at, 0 },
+		{ MMLENS_QUERY_INTERSECTION, at, page_size() },
+		{ MMLENS_QUERY_GAP, 0, page_size() },
+		{ MMLENS_QUERY_TRANSLATE, at, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(questions) && __test_passed(_metadata); i++) {
+		struct mmlens_query asked = {
+			.size = sizeof(asked), .what = questions[i].what, .pid = self->target,
+			.address = questions[i].address, .length = questions[i].length,
+		}, good = asked;
+
+		ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_QUERY, &good)) TH_LOG("%zu", i);
+		for_each_failure(&self->sweep) {
+			struct mmlens_query query = asked;
+
+			if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_QUERY, &query))) {
+				EXPECT_INJECTED(errno);
+				EXPECT_EQ(0, memcmp(&query, &asked, sizeof(query)));
+				ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_QUERY, &query));
+			}
+			EXPECT_EQ(0, memcmp(&query, &good, sizeof(query))) TH_LOG("%zu", i);
+		}
+	}
+}
+
+/* In words: what was asked before stays what is read, or there is nothing to read. */
+TEST_F_TIMEOUT(inject_lens, question_and_answer, 300)
+{
+	static const char *const questions[] = { "find_vma", "translate", "explain", "rmap" };
+	char question[64], reply[4096], expected[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(questions) && __test_passed(_metadata); i++) {
+		int file = text_open(self->fd, MMLENS_TEXT_QUERY, self->target), len;
+		ssize_t size;
+
+		ASSERT_LE(0, file);
+		len = snprintf(question, sizeof(question), "%s 0x%lx", questions[i],
+			       (unsigned long)some_memory);
+		ASSERT_EQ(len, write(file, question, len)) TH_LOG("%s", question);
+		size = read(file, expected, sizeof(expected));
+		ASSERT_LT(0, size);
+		for_each_failure(&self->sweep) {
+			ssize_t got = INJECT(&self->sweep, write(file, question, len));
+
+			if (got != len) {
+				EXPECT_EQ(-1, got);
+				EXPECT_INJECTED(errno);
+				ASSERT_EQ(len, write(file, question, len));
+			}
+			got = INJECT(&self->sweep, read(file, reply, sizeof(reply)));
+			if (got < 0) {
+				EXPECT_INJECTED(errno);
+				got = read(file, reply, sizeof(reply));
+			}
+			EXPECT_EQ(size, got) TH_LOG("%s", question);
+			EXPECT_EQ(0, memcmp(reply, expected, size)) TH_LOG("%s", question);
+		}
+		close(file);
+	}
+}
+
+/* A folder is there as a whole, with all of its files, or not at all. */
+static bool is_attached(pid_t pid)
+{
+	int files = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(process_texts); i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), LENS "/%d/%s", pid, process_texts[i].name);
+		files += !access(path, F_OK);
+	}
+	if (files && files != ARRAY_SIZE(process_texts))
+		abort();
+	if (has_folder(pid) != !!files || !*target_state(pid) != !files)
+		abort();
+	return files;
+}
+
+TEST_F_TIMEOUT(inject_lens, attach_and_detach, 300)
+{
+	/* By ioctls, and by the files. */
+	for (int by_file = 0; by_file < 2; by_file++) {
+		for_each_failure(&self->sweep) {
+			int ret;
+
+			ret = by_file ? INJECT(&self->sweep, lens_attach(self->target)) :
+			      INJECT(&self->sweep, ioctl_attach(self->fd, self->target));
+			if (ret) {
+				EXPECT_INJECTED(-ret);
+				EXPECT_FALSE(is_attached(self->target));
+				ASSERT_EQ(0, ioctl_attach(self->fd, self->target));
+			}
+			EXPECT_TRUE(is_attached(self->target));
+			ret = by_file ? INJECT(&self->sweep, lens_detach(self->target)) :
+			      INJECT(&self->sweep, ioctl_detach(self->fd, self->target));
+			if (ret) {
+				EXPECT_INJECTED(-ret);
+				EXPECT_TRUE(is_attached(self->target));
+				ASSERT_EQ(0, ioctl_detach(self->fd, self->target));
+			}
+			EXPECT_FALSE(is_attached(self->target));
+		}
+		EXPECT_LT(10, self->sweep.number);
+	}
+}
+
+/* The memory of files takes a moment to go; what is of the device is gone at once. */
+TEST_F_TIMEOUT(inject_lens, texts, 300)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(process_texts) + ARRAY_SIZE(kernel_texts); i++) {
+		bool own = i < ARRAY_SIZE(process_texts);
+		const struct text_file *file = own ? process_texts + i :
+					       kernel_texts + i - ARRAY_SIZE(process_texts);
+		pid_t pid = own ? self->target : 0;
+		int text = text_open(self->fd, file->what, pid);
+
+		/* kernel/pagetable is there if it is asked for; query has a test of its own. */
+		if (text == -ENOENT || file->what == MMLENS_TEXT_QUERY) {
+			close(text);
+			continue;
+		}
+		ASSERT_LE(0, text) TH_LOG("%s", file->name);
+		close(text);
+		for_each_failure(&self->sweep) {
+			char bytes[2048];
+			ssize_t got, all = 0;
+
+			text = INJECT(&self->sweep, text_open(self->fd, file->what, pid));
+			if (text < 0) {
+				EXPECT_INJECTED(-text);
+				text = text_open(self->fd, file->what, pid);
+				ASSERT_LE(0, text);
+			}
+			/* From the beginning, and from the middle of a record. */
+			for (int part = 0; part < 2; part++) {
+				size_t room = part ? sizeof(bytes) : 10;
+
+				got = INJECT(&self->sweep, read(text, bytes, room));
+				if (got < 0) {
+					EXPECT_INJECTED(errno);
+					got = read(text, bytes, room);
+				}
+				EXPECT_LT(0, got) TH_LOG("%s", file->name);
+				/* Text, and nothing lost in between. */
+				EXPECT_EQ(NULL, memchr(bytes, 0, got));
+				all += got;
+			}
+			EXPECT_EQ(all, lseek(text, 0, SEEK_CUR)) TH_LOG("%s", file->name);
+			close(text);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(inject_lens, opens, 300)
+{
+	static const struct {
+		const char *name;
+		int flags;
+	} files[] = {
+		{ "attach", O_WRONLY }, { "detach", O_WRONLY }, { "targets", O_RDONLY },
+		{ "buffers", O_RDONLY }, { "self/mm", O_RDONLY }, { "self/vmas", O_RDONLY },
+		{ "self/summary", O_RDONLY }, { "self/layout", O_RDONLY },
+		{ "self/pagetable", O_RDONLY }, { "self/entries", O_RDONLY },
+		{ "self/user_pgd", O_RDONLY }, { "self/query", O_RDWR },
+		{ "kernel/layout", O_RDONLY }, { "kernel/registers", O_RDONLY },
+		{ "kernel/own", O_RDONLY },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), LENS "/%s", files[i].name);
+		for_each_failure(&self->sweep) {
+			int fd = INJECT(&self->sweep, open(path, files[i].flags));
+
+			if (fd < 0) {
+				EXPECT_INJECTED(errno);
+				fd = open(path, files[i].flags);
+			}
+			ASSERT_LE(0, fd) TH_LOG("%s", files[i].name);
+			close(fd);
+		}
+		EXPECT_LT(2, self->sweep.number);
+	}
+}
+
+TEST_HARNESS_MAIN

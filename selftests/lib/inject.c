@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inject.h"
+#include "knobs.h"
+#include "lens.h"
+#include "module.h"
+#include "util.h"
+
+#define DEBUGFS "/sys/kernel/debug/"
+/* More than anything here can fail at. */
+#define MOST 4000
+/* So many of the first are never left out. */
+#define FIRST 12
+
+/* Lines of a file with such a word in them. */
+static long count_lines(const char *path, const char *word)
+{
+	char *text = read_file(path, NULL), *next = text, *line;
+	long nr = 0;
+
+	while ((line = strsep(&next, "\n")))
+		nr += *line && strstr(line, word);
+	free(text);
+	return nr;
+}
+
+static long count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	long nr = 0;
+
+	while (dir && readdir(dir))
+		nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+struct ours ours_take(void)
+{
+	return (struct ours) {
+		.uses = module_uses(),
+		.areas = count_lines("/proc/vmallocinfo", "mmlens"),
+		.buffers = count_lines(LENS "/buffers", ""),
+		.targets = count_lines(LENS "/targets", ""),
+		.descriptors = count_entries("/proc/self/fd"),
+	};
+}
+
+const char *sweep_start(struct sweep *sweep)
+{
+	static const struct {
+		const char *path, *text;
+	} wanted[] = {
+		{ DEBUGFS "failslab/ignore-gfp-wait", "N" },
+		{ DEBUGFS "failslab/verbose", "1" },
+		{ DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ DEBUGFS "fail_page_alloc/min-order", "0" },
+		{ DEBUGFS "fail_page_alloc/verbose", "1" },
+		{ DEBUGFS "fail_usercopy/verbose", "1" },
+	};
+
+	sweep->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (sweep->nth < 0)
+		return "the kernel cannot be told to fail";
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (knob_set(wanted[i].path, wanted[i].text))
+			return wanted[i].path;
+	sweep->before = ours_take();
+	return NULL;
+}
+
+unsigned int sweep_step(void)
+{
+	unsigned long percent = effort(100);
+
+	return percent >= 100 ? 1 : percent >= 50 ? 2 : 5;
+}
+
+bool sweep_next(struct sweep *sweep, bool go_on)
+{
+	if (!go_on && sweep->number)
+		fprintf(stderr, "# at failure %u\n", sweep->number);
+	if (!go_on || !sweep->any)
+		return false;
+	sweep->any = false;
+	if (sweep->number < FIRST)
+		sweep->number++;
+	else
+		sweep->number += sweep_step();
+	/* A test that never ends would make no sense. */
+	if (sweep->number > MOST)
+		abort();
+	return true;
+}
+
+void sweep_arm(const struct sweep *sweep)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", sweep->number);
+	if (pwrite(sweep->nth, text, strlen(text), 0) < 0)
+		abort();
+}
+
+/*
+ * Copies to and from user space count as well, also those of the question itself: then nothing
+ * had failed before.
+ */
+void sweep_disarm(struct sweep *sweep)
+{
+	int error = errno;
+	char text[16] = "1";
+
+	sweep->failed = pread(sweep->nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
+	sweep->any |= sweep->failed;
+	if (pwrite(sweep->nth, "0", 1, 0) < 0 && errno != EFAULT)
+		abort();
+	errno = error;
+}

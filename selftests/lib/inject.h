@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Failures, one after the other, on a kernel that can be told to fail: the first thing in a
+ * system call that can fail does, then in another call the second, until nothing is left that
+ * could have failed. What can fail is an allocation of a slab's object or of pages, also one
+ * that may sleep, and a copy from or to user space.
+ */
+#ifndef MMLENS_SELFTESTS_INJECT_H
+#define MMLENS_SELFTESTS_INJECT_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+/* What there is of ours in the whole system. */
+struct ours {
+	long uses;	/* of the module */
+	long areas;	/* of the kernel, mapped by it */
+	long buffers, targets;
+	long descriptors;	/* of this process */
+};
+
+struct ours ours_take(void);
+
+struct sweep {
+	int nth;		/* a file of this thread that tells the kernel */
+	unsigned int number;	/* which one fails: from 1 on */
+	bool failed;		/* it did, in the last call */
+	bool any;		/* in some call of this round */
+	struct ours before;
+};
+
+/*
+ * To be called by the thread that makes the calls. NULL, or why this kernel cannot. Changes
+ * knobs, which the caller restores.
+ */
+const char *sweep_start(struct sweep *sweep);
+/*
+ * From one number to the next: with less effort some are left out, though not as many as of
+ * what is only repeated.
+ */
+unsigned int sweep_step(void);
+/* The next number; false behind the last. */
+bool sweep_next(struct sweep *sweep, bool go_on);
+/* From now on that one fails, in this thread; not any more. The second keeps errno. */
+void sweep_arm(const struct sweep *sweep);
+void sweep_disarm(struct sweep *sweep);
+
+/* In a fixture that has a sweep. */
+#define SWEEP_SETUP(sweep) do { \
+	const char *why_ = sweep_start(sweep); \
+	if (why_) \
+		SKIP(return, "%s", why_); \
+} while (0)
+
+/* Rounds, each with another failure in each of its calls, until there is none in any. */
+#define for_each_failure(sweep) \
+	for ((sweep)->number = 0, (sweep)->any = true; \
+	     sweep_next(sweep, __test_passed(_metadata));)
+
+/* One call that something in it is to fail in, and what it returned. */
+#define INJECT(sweep, call) ({ \
+	__typeof__(call) ret_; \
+	sweep_arm(sweep); \
+	errno = 0; \
+	ret_ = (call); \
+	sweep_disarm(sweep); \
+	ret_; \
+})
+
+/* Nothing of ours is left that was not there when the sweep began. */
+#define EXPECT_NOTHING_LEFT(sweep) do { \
+	struct ours now_ = ours_take(); \
+	EXPECT_EQ((sweep)->before.uses, now_.uses); \
+	EXPECT_EQ((sweep)->before.areas, now_.areas); \
+	EXPECT_EQ((sweep)->before.buffers, now_.buffers); \
+	EXPECT_EQ((sweep)->before.targets, now_.targets); \
+	EXPECT_EQ((sweep)->before.descriptors, now_.descriptors); \
+} while (0)
+
+/* What a call may say that something in it has failed in. */
+static inline bool is_injected(int error)
+{
+	return error == ENOMEM || error == EFAULT;
+}
+
+#endif
