@@ -94,11 +94,6 @@ pub const fn iowr<T>(magic: u8, number: u8) -> u64 {
     (3 << 30) | ((size_of::<T>() as u64) << 16) | ((magic as u64) << 8) | number as u64
 }
 
-/// The number of an ioctl that is given a `T`.
-pub const fn iow<T>(magic: u8, number: u8) -> u64 {
-    (1 << 30) | ((size_of::<T>() as u64) << 16) | ((magic as u64) << 8) | number as u64
-}
-
 /// A mapping. Unmapped when dropped.
 pub struct Mapping {
     address: usize,

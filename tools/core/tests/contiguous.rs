@@ -4,15 +4,9 @@
 
 mod common;
 
-use common::{Arm, Encode};
+use common::{Encode, ARM_4K};
 use mmlens_core::pt::{entry::Raw, format::Format, level::Level};
 use proptest::prelude::*;
-
-const ARM_4K: Arm = Arm {
-    page_shift: 12,
-    pa52: false,
-    levels: 4,
-};
 
 const AF: u64 = 1 << 10;
 const RDONLY: u64 = 1 << 7;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Arm, Encode, Node, SOFT, X86, X86_ADDRESS};
+use common::{Arm, Encode, Node, ARM_4K, SOFT, X86, X86_ADDRESS};
 use mmlens_core::pt::{
     entry::{Entry, Raw, Rights},
     format::Format,
@@ -16,12 +16,6 @@ use mmlens_core::pt::{
 };
 use mmlens_core::text::vma_flags::VmaFlags;
 use proptest::prelude::*;
-
-const ARM_4K: Arm = Arm {
-    page_shift: 12,
-    pa52: false,
-    levels: 4,
-};
 
 fn line<F: Format>(format: &F, level: Level, raw: u64) -> String {
     let found = Found {

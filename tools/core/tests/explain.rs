@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Arm, Encode, X86};
+use common::{Encode, ARM_4K, X86};
 use mmlens_core::pt::{
     entry::{Entry, Rights},
     format::Format,
@@ -16,12 +16,6 @@ use mmlens_core::query::{
     reason::{Facts, Reason, Vma},
 };
 use mmlens_core::text::{page_flags::PageFlags, vma_flags::VmaFlags};
-
-const ARM_4K: Arm = Arm {
-    page_shift: 12,
-    pa52: false,
-    levels: 4,
-};
 
 const READ: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Arm, Encode, Node, SOFT, X86};
+use common::{Arm, Encode, Node, ARM_4K, SOFT, X86};
 use mmlens_core::pt::{
     aarch64::Aarch64,
     coalesce::Run,
@@ -19,12 +19,6 @@ use mmlens_core::pt::{
 };
 use mmlens_core::text::vma_flags::VmaFlags;
 use proptest::prelude::*;
-
-const ARM_4K: Arm = Arm {
-    page_shift: 12,
-    pa52: false,
-    levels: 4,
-};
 
 const READ_WRITE: Context = Context {
     flags: VmaFlags(0b11),

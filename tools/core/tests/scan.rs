@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     contents::{arm_machines, contents, fill, x86_machines},
-    machine, Arm, Encode, Memory, Node, X86,
+    machine, two_huge_pages, Arm, Encode, Memory, Node, X86,
 };
 use mmlens_core::pt::{
     coalesce::{Coalesce, Run},
@@ -308,16 +308,8 @@ proptest! {
 /// A run begins inside of a huge page; what it points to begins with the page.
 #[test]
 fn runs_from_the_middle_of_a_leaf() {
-    let machine = machine(X86, 12, 4, 47);
-    let mut memory = Memory::new(machine);
-    for (va, pfn) in [(0x20_0000, 0x4000), (0x40_0000, 0x4200)] {
-        let leaf = Node::Leaf {
-            pfn,
-            write: true,
-            exec: false,
-        };
-        assert!(memory.map(va, Level::Pmd, leaf));
-    }
+    let mut memory = two_huge_pages();
+    let machine = memory.machine;
     let format = machine.encode.format();
     let masks = Masks::new(&format, 0);
     let mut reader = Reader::new(format, machine.geometry, masks);

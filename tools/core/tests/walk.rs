@@ -7,7 +7,7 @@ mod common;
 use common::{
     address,
     contents::{arm_machines, contents, fill, x86_machines},
-    machine, Encode, Memory, Node, X86,
+    machine, two_huge_pages, Encode, Memory, Node, X86,
 };
 use mmlens_core::pt::{
     coalesce::{Coalesce, Run},
@@ -216,16 +216,7 @@ fn levels_follow_one_another() {
 /// A run may begin inside of a huge page; what it points to begins with the page.
 #[test]
 fn runs_from_the_middle_of_a_leaf() {
-    let machine = machine(X86, 12, 4, 47);
-    let mut memory = Memory::new(machine);
-    for (va, pfn) in [(0x20_0000, 0x4000), (0x40_0000, 0x4200)] {
-        let leaf = Node::Leaf {
-            pfn,
-            write: true,
-            exec: false,
-        };
-        assert!(memory.map(va, Level::Pmd, leaf));
-    }
+    let mut memory = two_huge_pages();
     let span = Span {
         level: Level::Pmd,
         start: 0x25_0000,

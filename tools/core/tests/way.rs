@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{address, machine, Arm, Encode, Machine, Memory, Node, X86};
+use common::{address, machine, Encode, Machine, Memory, Node, ARM_4K, X86};
 use mmlens_core::pt::{
     entry::{Entry, Raw},
     level::Level,
@@ -12,12 +12,6 @@ use mmlens_core::pt::{
     way::Way,
 };
 use proptest::prelude::*;
-
-const ARM_4K: Arm = Arm {
-    page_shift: 12,
-    pa52: false,
-    levels: 4,
-};
 
 const LEAF: Node = Node::Leaf {
     pfn: 0x40_0000,

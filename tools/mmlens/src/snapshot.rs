@@ -109,3 +109,6 @@ pub fn open<'a>(lens: &'a mut Option<Lens>, word: &str) -> Result<Box<dyn Source
 #[cfg(test)]
 #[path = "snapshot/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod hostile;

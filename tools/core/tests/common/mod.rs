@@ -109,6 +109,13 @@ pub struct Arm {
     pub levels: usize,
 }
 
+/// The usual one: pages of 4K, addresses of 48 bits.
+pub const ARM_4K: Arm = Arm {
+    page_shift: 12,
+    pa52: false,
+    levels: 4,
+};
+
 impl Arm {
     fn address(&self, pfn: u64) -> u64 {
         let pa = pfn << self.page_shift;
@@ -312,4 +319,18 @@ impl<E: Encode> Tables for Memory<E> {
         }
         Err(())
     }
+}
+
+/// Two huge pages from 2M on, one behind the other also in memory.
+pub fn two_huge_pages() -> Memory<X86> {
+    let mut memory = Memory::new(machine(X86, 12, 4, 47));
+    for (va, pfn) in [(0x20_0000, 0x4000), (0x40_0000, 0x4200)] {
+        let leaf = Node::Leaf {
+            pfn,
+            write: true,
+            exec: false,
+        };
+        assert!(memory.map(va, Level::Pmd, leaf));
+    }
+    memory
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 /// All of a snapshot, in memory.
 type All = (Head, Vec<Vma>, Vec<Extent>, Vec<TableUse>);
 
-fn read(bytes: &[u8]) -> std::result::Result<All, String> {
+pub(super) fn read(bytes: &[u8]) -> std::result::Result<All, String> {
     let mut reader = Reader::new(bytes, "file").map_err(|e| e.to_string())?;
     let (head, vmas) = (reader.head().clone(), reader.vmas().to_vec());
     let (mut runs, mut tables) = (Vec::new(), Vec::new());
@@ -24,13 +24,13 @@ fn read(bytes: &[u8]) -> std::result::Result<All, String> {
     Ok((head, vmas, runs, tables))
 }
 
-fn written(made: &Made) -> Vec<u8> {
+pub(super) fn written(made: &Made) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&mut made.clone(), &mut bytes).unwrap();
     bytes
 }
 
-fn example() -> Made {
+pub(super) fn example() -> Made {
     let mut each = run(3, 6, ANON, 0);
     each.places = Places::Each(vec![9, 7, 8]);
     let guard = Facts::PTE.with(Facts::NONPRESENT).with(Facts::MARKER);
