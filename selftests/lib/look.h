@@ -16,7 +16,10 @@ struct look {
 	char rwx[4], memory[12], page[12];
 };
 
-/* One for each page, to be freed; aborts if the lens cannot be read. */
+/*
+ * One for each page, to be freed; aborts if the lens cannot be read. By MMLENS_IOC_WALK where its
+ * records say enough, and by the text else: bulk_walk holds that both say the same.
+ */
 struct look *look_at(const void *map, size_t pages);
 /* How many of the pages are mapped; and by entries above the lowest level. */
 size_t mapped_pages(const void *map, size_t pages);
