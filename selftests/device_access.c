@@ -187,6 +187,41 @@ TEST_F_TIMEOUT(access, private_mappings_give_and_get_copies, 300)
 	}
 }
 
+/* Nothing of it is mapped in the one who writes: the core has to copy the page, not an address. */
+TEST_F_TIMEOUT(access, copies_are_made_by_others_too, 300)
+{
+	for_each_combo(&self->combo) {
+		char *private, path[32];
+		int status, mem;
+		pid_t pid;
+
+		if (!can_be_private(&self->combo))
+			continue;
+		MAKE();
+		fill_pages(self->map, PAGES, 1);
+		private = map_alone(RW, MAP_PRIVATE, self->fd, PAGES, 0);
+		pid = fork();
+		if (!pid) {
+			bool good = pages_have(private, PAGES, 1);
+
+			raise(SIGSTOP);
+			good &= !memcmp(private, "copy", 4) && pages_have(private, PAGES, 1);
+			_exit(!good);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+		munmap(private, self->size);
+		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+		mem = open(path, O_RDWR);
+		EXPECT_EQ(4, pwrite(mem, "copy", 4, (uintptr_t)private));
+		close(mem);
+		kill(pid, SIGCONT);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status) TH_LOG("%s", self->combo.words);
+		EXPECT_TRUE(pages_have(self->map, PAGES, 1));
+		DROP();
+	}
+}
+
 TEST_F_TIMEOUT(access, debuggers_peek_and_poke, 300)
 {
 	for_each_combo(&self->combo) {

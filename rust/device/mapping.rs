@@ -371,6 +371,7 @@ mod prelude {
             VmFault, //
         },
         kind::{
+            MixedFrames,
             MixedMap,
             Pages,
             PfnMap, //

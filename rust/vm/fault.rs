@@ -7,6 +7,7 @@
 use super::{
     huge,
     kind::{
+        MixedFrames,
         MixedMap,
         Pfn,
         PfnMap, //
@@ -202,7 +203,7 @@ impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
     }
 }
 
-impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
+impl<T: VmOperations<Kind = MixedFrames>> VmFault<'_, T> {
     /// Maps a frame as page `pgoff` of the object, by its number: the entry is special. That need
     /// not be the page that was touched.
     ///
@@ -214,7 +215,9 @@ impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
         // owner keeps.
         Installed::from_raw(unsafe { bindings::vmf_insert_mixed(vma, address, pfn.number()) })
     }
+}
 
+impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
     /// Maps a page of the object, which need not be the one that was touched. Says whether it did:
     /// not if something is mapped there.
     ///

@@ -16,7 +16,9 @@ pub(crate) trait Kind: private::Sealed {
     /// The flags of such a VMA, besides [`COMMON`].
     const FLAGS: vm_flags_t;
     /// Whether it can be private and writable: then the core has to tell copies from pages of the
-    /// driver.
+    /// driver, and to copy these. A frame that is special it copies from the address in the *current*
+    /// process (`__wp_page_copy_user()`, mm/memory.c), which is another one if a debugger writes: that
+    /// gives the copy what is mapped there, or zeros and a warning.
     const CAN_COPY_ON_WRITE: bool;
 }
 
@@ -28,8 +30,11 @@ pub(super) const COMMON: vm_flags_t =
 /// Pages that `fault` returns, and the core maps: counted, in the RSS, found by `get_user_pages()`.
 pub(crate) enum Pages {}
 
-/// `VM_MIXEDMAP`: pages as in [`Pages`] that the driver may also map by itself, and frame numbers.
+/// `VM_MIXEDMAP`: pages as in [`Pages`] that the driver may also map by itself.
 pub(crate) enum MixedMap {}
+
+/// `VM_MIXEDMAP`: frame numbers.
+pub(crate) enum MixedFrames {}
 
 /// `VM_PFNMAP`: frame numbers only. The core knows nothing of what is behind them.
 pub(crate) enum PfnMap {}
@@ -44,6 +49,11 @@ impl Kind for MixedMap {
     const CAN_COPY_ON_WRITE: bool = true;
 }
 
+impl Kind for MixedFrames {
+    const FLAGS: vm_flags_t = bindings::VM_MIXEDMAP as vm_flags_t;
+    const CAN_COPY_ON_WRITE: bool = false;
+}
+
 impl Kind for PfnMap {
     const FLAGS: vm_flags_t = (bindings::VM_PFNMAP | bindings::VM_IO) as vm_flags_t;
     const CAN_COPY_ON_WRITE: bool = false;
@@ -53,6 +63,7 @@ mod private {
     pub(crate) trait Sealed {}
     impl Sealed for super::Pages {}
     impl Sealed for super::MixedMap {}
+    impl Sealed for super::MixedFrames {}
     impl Sealed for super::PfnMap {}
 }
 

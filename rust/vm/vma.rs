@@ -14,6 +14,7 @@ use super::{
     kind::{
         self,
         Kind,
+        MixedFrames,
         MixedMap,
         Pfn,
         PfnMap,
@@ -334,16 +335,6 @@ impl<T: VmOperations<Kind = MixedMap>> ReadyVma<'_, T> {
         to_result(unsafe { bindings::vm_insert_page(self.as_ptr(), address, page.as_ptr()) })
     }
 
-    /// Maps a frame as page `index` of the VMA, by its number.
-    ///
-    /// Errors: `EFAULT` past the end, `ENOMEM`.
-    pub(crate) fn insert_mixed(&self, index: usize, pfn: Pfn<'_>) -> Result {
-        let address = self.address(index)?;
-        // SAFETY: The VMA is `VM_MIXEDMAP`; the frame is one that the owner keeps.
-        let ret = unsafe { bindings::vmf_insert_mixed(self.as_ptr(), address, pfn.number()) };
-        inserted(ret)
-    }
-
     /// Maps all of it from a vmalloc area, from its page `pgoff` on: `remap_vmalloc_range()`.
     ///
     /// # Safety
@@ -354,6 +345,18 @@ impl<T: VmOperations<Kind = MixedMap>> ReadyVma<'_, T> {
     pub(crate) unsafe fn remap_vmalloc(&self, area: NonNull<c_void>, pgoff: usize) -> Result {
         // SAFETY: The caller's promise; the VMA is being set up.
         to_result(unsafe { ffi::mmlens_remap_vmalloc_range(self.as_ptr(), area.as_ptr(), pgoff) })
+    }
+}
+
+impl<T: VmOperations<Kind = MixedFrames>> ReadyVma<'_, T> {
+    /// Maps a frame as page `index` of the VMA, by its number.
+    ///
+    /// Errors: `EFAULT` past the end, `ENOMEM`.
+    pub(crate) fn insert_mixed(&self, index: usize, pfn: Pfn<'_>) -> Result {
+        let address = self.address(index)?;
+        // SAFETY: The VMA is `VM_MIXEDMAP`; the frame is one that the owner keeps.
+        let ret = unsafe { bindings::vmf_insert_mixed(self.as_ptr(), address, pfn.number()) };
+        inserted(ret)
     }
 }
 

@@ -46,7 +46,7 @@ static inline bool is_normal(const struct combo *combo)
 /* Whether it can be mapped by MAP_PRIVATE, which makes copies that are memory as any other. */
 static inline bool can_be_private(const struct combo *combo)
 {
-	return combo->kind != MMLENS_PAGE_KIND_PFNMAP && combo->cache == MMLENS_CACHE_WB;
+	return is_normal(combo) && combo->cache == MMLENS_CACHE_WB;
 }
 
 /* Whether mmap() maps all of it. */

@@ -242,9 +242,9 @@ operations! {
 }
 
 operations! {
-    /// Frames in a VMA that may have pages as well. The core makes them writable after the handler
+    /// Frames in a VMA of the kind that may have pages as well. The core makes them writable after the handler
     /// has agreed: good enough to be told of it, not to record it.
-    frames Mixed: MixedMap {
+    frames Mixed: MixedFrames {
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             mixed_fault(buffer, fault)
         }
