@@ -11,6 +11,7 @@
 #include "lib/device.h"
 #include "lib/lens.h"
 #include "lib/query.h"
+#include "lib/rights.h"
 #include "lib/texts.h"
 #include "lib/util.h"
 
@@ -27,12 +28,36 @@ static void ask_by_the_device(struct __test_metadata *_metadata, int device)
 	close(fd);
 }
 
-TEST(nothing_is_shown_to_anybody)
+/* What root gets, of the whole table. */
+static void try_all(struct __test_metadata *_metadata, const char *row, struct rights_given *given)
+{
+	const char *wrong;
+
+	given->device = device_open(O_RDWR);
+	wrong = rights_check(rights_row(row), read_number("/proc/sys/kernel/kptr_restrict"), given);
+	EXPECT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+	close(given->device);
+}
+
+FIXTURE(lockdown)
+{
+};
+
+FIXTURE_SETUP(lockdown)
+{
+}
+
+FIXTURE_TEARDOWN(lockdown)
+{
+}
+
+TEST_F_TIMEOUT(lockdown, shows_nothing_to_anybody, 200)
 {
 	int before = lens_open(0, "entries"), asked = query_open(0);
 	int device = device_open(O_RDWR), text = text_open(device, MMLENS_TEXT_ENTRIES, 0);
 	struct mmlens_machine machine = { .size = sizeof(machine) };
 	struct mmlens_query question;
+	struct rights_given given;
 	char *level, byte[16];
 
 	/* Whoever looks for leaks afterwards could not read it any more. */
@@ -47,6 +72,9 @@ TEST(nothing_is_shown_to_anybody)
 	level = read_file(LOCKDOWN, NULL);
 	if (!level)
 		SKIP(return, "the kernel cannot be locked down; boot it with lsm=lockdown");
+	rights_begin();
+	rights_open(0, &given);
+	close(given.device);
 	/* On the way there, a debugfs file that can be written to is not opened any more. */
 	if (strstr(level, "[none]")) {
 		ASSERT_EQ(0, write_file(LOCKDOWN, "integrity"));
@@ -59,9 +87,12 @@ TEST(nothing_is_shown_to_anybody)
 		EXPECT_EQ(-EPERM, lens_detach(getpid()));
 		EXPECT_EQ(0, ioctl_detach(device, getpid()));
 		ask_by_the_device(_metadata, device);
+		try_all(_metadata, "integrity", &given);
 	}
 	if (!strstr(level, "[confidentiality]"))
 		ASSERT_EQ(0, write_file(LOCKDOWN, "confidentiality"));
+	try_all(_metadata, "confidentiality", &given);
+	rights_end();
 	EXPECT_EQ(-EPERM, lens_open(0, "entries"));
 	EXPECT_EQ(-EPERM, lens_open(0, "mm"));
 	EXPECT_EQ(-EPERM, lens_attach(getpid()));
