@@ -30,8 +30,8 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "ar
               "x86_64:newest:stress", "arm64:newest:stress")  # fmt: skip
 # How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
 # checker on takes ten times as long for each round, and sees in one what others see in many.
-EFFORT = {"x86_64:debug": 20}
-OTHERS_EFFORT = 40
+EFFORT = {"x86_64:debug": 10}
+OTHERS_EFFORT = 15
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"
 # What --soak runs, and where; the races last RACE_SECONDS each at an effort of 100.

@@ -2,7 +2,7 @@
 
 //! What tests say.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, fs};
 
 /// Why a test did not pass.
 #[derive(Debug)]
@@ -38,6 +38,15 @@ impl From<std::io::Error> for Fail {
 
 pub fn skip<T>(why: &str) -> Outcome<T> {
     Err(Fail::Skip(why.into()))
+}
+
+/// Skips what asks the kernel nothing on one that checks itself at every step, where a command takes a
+/// second: the other cells have it.
+pub fn is_of_the_command_alone() -> Outcome {
+    match fs::exists("/sys/kernel/debug/kmemleak") {
+        Ok(true) => skip("it asks the kernel nothing, and this one is slow"),
+        _ => Ok(()),
+    }
 }
 
 /// Fails if something is not so.

@@ -3,7 +3,7 @@
 //! How commands fail: a line, and an exit code.
 
 use crate::{
-    check::{check, contains, equal, Outcome, Test},
+    check::{check, contains, equal, is_of_the_command_alone, Outcome, Test},
     child::{Child, NAME},
     command::{fails, path, run, run_as_is, run_to},
 };
@@ -43,6 +43,7 @@ const OF_PROCESS: [(&str, &str); 14] = [
 ];
 
 fn usage() -> Outcome {
+    is_of_the_command_alone()?;
     for words in [
         "",
         "nothing",

@@ -3,7 +3,7 @@
 //! What all commands have in common: JSON, colors, pipes; and what is generated.
 
 use crate::{
-    check::{check, contains, equal, Outcome, Test},
+    check::{check, contains, equal, is_of_the_command_alone, Outcome, Test},
     child::Child,
     command::{json, path, run_as_is, run_to},
 };
@@ -137,6 +137,7 @@ fn pipes() -> Outcome {
 }
 
 fn help() -> Outcome {
+    is_of_the_command_alone()?;
     let text = run_to(0, "--help")?;
     for command in [
         "show",
@@ -159,6 +160,7 @@ fn help() -> Outcome {
 }
 
 fn completions() -> Outcome {
+    is_of_the_command_alone()?;
     for shell in ["bash", "zsh", "fish"] {
         let text = run_to(0, &format!("completions {shell}"))?;
         contains(shell, &text, "explain")?;
@@ -173,6 +175,7 @@ fn completions() -> Outcome {
 }
 
 fn man() -> Outcome {
+    is_of_the_command_alone()?;
     let folder = std::env::temp_dir().join("mmlens-man");
     fs::create_dir_all(&folder)?;
     let text = run_to(0, &format!("man {}", folder.display()))?;
