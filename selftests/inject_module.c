@@ -18,7 +18,7 @@
 /* More than loading a module can fail at. */
 #define MOST 1000000
 /* So many failures one after the other in the kernel's own part: then ours is over. */
-#define OUTSIDE 16
+#define OUTSIDE 6
 
 FIXTURE(inject_module)
 {
