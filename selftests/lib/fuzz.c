@@ -146,9 +146,16 @@ static bool ended(pid_t pid, int *status, unsigned int seconds)
 	return false;
 }
 
+/* Whether there was a bad page, an oops, a warning or a lockup: TAINT_... of linux/panic.h. */
+static bool kernel_complained(void)
+{
+	return read_number("/proc/sys/kernel/tainted") & (1 << 5 | 1 << 7 | 1 << 9 | 1 << 14);
+}
+
 static bool run_one(const struct fuzz_programs *programs, uint64_t seed)
 {
 	struct fuzz f = { .seed = seed, .state = seed };
+	bool was_calm = !kernel_complained();
 	const char *wrong = NULL;
 	int status = 0;
 	pid_t pid;
@@ -178,6 +185,8 @@ static bool run_one(const struct fuzz_programs *programs, uint64_t seed)
 		for (int i = 0; (wrong = programs->after(programs->arg)) && i < 600; i++)
 			usleep(50000);
 	}
+	if (!wrong && was_calm && kernel_complained())
+		wrong = "the kernel complained";
 	if (wrong)
 		printf("# MMLENS_SEED=%llu: %s\n", (unsigned long long)seed, wrong);
 	return !status && !wrong;
