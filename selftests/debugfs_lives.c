@@ -240,7 +240,8 @@ static void walk(struct lives *l, bool again)
 
 	if (again && !l->walked)
 		return;
-	walk.space = query.space = again ? l->space : 0;
+	walk.space = again ? l->space : 0;
+	query.space = walk.space;
 	if (l->state != RUNNING)
 		want = -ESRCH;
 	else if (again && l->walked != l->memory)

@@ -24,20 +24,18 @@ FIXTURE_VARIANT(rights)
 	const char *who;
 };
 
-#define ROW(id, name) FIXTURE_VARIANT_ADD(rights, id) { .who = name }
-
-ROW(root, "root");
-ROW(pid_namespace, "pid-namespace");
-ROW(user, "user");
-ROW(given, "given");
-ROW(setuid, "setuid");
-ROW(open_node, "open-node");
-ROW(ptrace, "ptrace");
-ROW(rawio, "rawio");
-ROW(sysadmin, "sysadmin");
-ROW(dropped, "dropped");
-ROW(uid_0, "uid-0");
-ROW(user_namespace, "user-namespace");
+FIXTURE_VARIANT_ADD(rights, root) { .who = "root" };
+FIXTURE_VARIANT_ADD(rights, pid_namespace) { .who = "pid-namespace" };
+FIXTURE_VARIANT_ADD(rights, user) { .who = "user" };
+FIXTURE_VARIANT_ADD(rights, given) { .who = "given" };
+FIXTURE_VARIANT_ADD(rights, setuid) { .who = "setuid" };
+FIXTURE_VARIANT_ADD(rights, open_node) { .who = "open-node" };
+FIXTURE_VARIANT_ADD(rights, ptrace) { .who = "ptrace" };
+FIXTURE_VARIANT_ADD(rights, rawio) { .who = "rawio" };
+FIXTURE_VARIANT_ADD(rights, sysadmin) { .who = "sysadmin" };
+FIXTURE_VARIANT_ADD(rights, dropped) { .who = "dropped" };
+FIXTURE_VARIANT_ADD(rights, uid_0) { .who = "uid-0" };
+FIXTURE_VARIANT_ADD(rights, user_namespace) { .who = "user-namespace" };
 
 FIXTURE_SETUP(rights)
 {

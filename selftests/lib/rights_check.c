@@ -152,13 +152,13 @@ static bool any_number(const char *out, size_t len, bool (*is_it)(uint64_t, cons
 			return true;
 	}
 	for (size_t i = 0; i < len;) {
+		bool begins = !i || !isalnum(out[i - 1]) || out[i - 1] == 'x';
 		size_t digits = 0;
 		char word[32];
 
 		while (i + digits < len && isxdigit(out[i + digits]))
 			digits++;
-		if (digits > 2 && digits < sizeof(word) && (!i || !isalnum(out[i - 1]) ||
-							   out[i - 1] == 'x')) {
+		if (begins && digits > 2 && digits < sizeof(word)) {
 			memcpy(word, out + i, digits);
 			word[digits] = '\0';
 			if (is_it(strtoull(word, NULL, 16), arg) ||
@@ -287,7 +287,9 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 	int status;
 	pid_t pid;
 
-	report->nr = report->used = report->failed = 0;
+	report->nr = 0;
+	report->used = 0;
+	report->failed = 0;
 	report->map = NULL;
 	report->given = *given;
 	report->targets[0] = 0;

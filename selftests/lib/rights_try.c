@@ -20,7 +20,6 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PARAMETERS "/sys/module/mmlens/parameters"
-#define ALL_OF(what) &(what), sizeof(what)
 
 /* Notes one try, and what it gave. */
 static void note(struct rights_report *report, enum rights_column column, pid_t target, int result,
@@ -101,9 +100,9 @@ static void try_buffer(struct rights_report *r, int fd)
 
 	/* There may be none. */
 	ret = call(fd, MMLENS_IOC_SETUP, &setup);
-	note(r, RIGHTS_MEMORY, 0, ret == -ENODEV ? 0 : ret, ALL_OF(setup), "SETUP of ioremap");
+	note(r, RIGHTS_MEMORY, 0, ret == -ENODEV ? 0 : ret, &setup, sizeof(setup), "SETUP of ioremap");
 	setup = device_words("vmap,track", RIGHTS_PAGES);
-	note(r, RIGHTS_BUFFER, 0, call(fd, MMLENS_IOC_SETUP, &setup), ALL_OF(setup), "SETUP");
+	note(r, RIGHTS_BUFFER, 0, call(fd, MMLENS_IOC_SETUP, &setup), &setup, sizeof(setup), "SETUP");
 	r->map = device_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED, RIGHTS_PAGES, 0);
 	note(r, RIGHTS_BUFFER, 0, r->map == MAP_FAILED ? -errno : 0, NULL, 0, "mmap");
 	if (r->map == MAP_FAILED)
@@ -111,19 +110,19 @@ static void try_buffer(struct rights_report *r, int fd)
 	for (size_t i = 0; r->map && i < RIGHTS_PAGES * page_size() / 8; i++)
 		((uint64_t *)r->map)[i] = r->secret;
 	ret = call(fd, MMLENS_IOC_INFO, &info);
-	note(r, RIGHTS_BUFFER, 0, ret, ALL_OF(info), "INFO");
+	note(r, RIGHTS_BUFFER, 0, ret, &info, sizeof(info), "INFO");
 	for (stats.op = 0; stats.op < MMLENS_OP_COUNT; stats.op++) {
 		ret = call(fd, MMLENS_IOC_STATS, &stats);
-		note(r, RIGHTS_BUFFER, 0, ret, ALL_OF(stats), "STATS");
+		note(r, RIGHTS_BUFFER, 0, ret, &stats, sizeof(stats), "STATS");
 	}
 	ret = device_events(fd, events, ARRAY_SIZE(events), NULL);
-	note(r, RIGHTS_BUFFER, 0, ret < 0 ? ret : 0, ALL_OF(events), "EVENTS");
+	note(r, RIGHTS_BUFFER, 0, ret < 0 ? ret : 0, events, sizeof(events), "EVENTS");
 	ret = device_dirty(fd, 0, RIGHTS_PAGES, 0, &bits, NULL);
-	note(r, RIGHTS_BUFFER, 0, ret, ALL_OF(bits), "DIRTY");
+	note(r, RIGHTS_BUFFER, 0, ret, &bits, sizeof(bits), "DIRTY");
 	note(r, RIGHTS_BUFFER, 0, device_revoke(fd, 0), NULL, 0, "REVOKE");
 	note(r, RIGHTS_BUFFER, 0, device_restore(fd), NULL, 0, "RESTORE");
 	ret = call(fd, MMLENS_IOC_MACHINE, &machine);
-	note(r, RIGHTS_BUFFER, 0, ret, ALL_OF(machine), "MACHINE");
+	note(r, RIGHTS_BUFFER, 0, ret, &machine, sizeof(machine), "MACHINE");
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	text = read_file(path, &len);
 	note(r, RIGHTS_BUFFER, 0, text ? 0 : -errno, text, len, "fdinfo");
@@ -152,7 +151,7 @@ static unsigned long try_records(struct rights_report *r, int fd, pid_t pid)
 		ret = ioctl_query(fd, &query);
 		if (!ret && what == MMLENS_QUERY_FIND_VMA)
 			address = query.vma.start;
-		note(r, RIGHTS_LOOK, pid, ret, ALL_OF(query), "QUERY %u", what);
+		note(r, RIGHTS_LOOK, pid, ret, &query, sizeof(query), "QUERY %u", what);
 	}
 	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
 		struct mmlens_walk walk = walk_of(pid, form);
