@@ -230,9 +230,9 @@ static void note_out(struct request *request)
 		if (dirty->bitmap)
 			request->out_bytes = (dirty->pages / 64 + !!(dirty->pages % 64)) * 8;
 	}
-	/* Not around the end of all addresses. */
+	/* Not around the end of all addresses, but not nothing either. */
 	if (request->out_bytes > ~request->out)
-		request->out_bytes = ~request->out;
+		request->out_bytes = ~request->out ? ~request->out : 1;
 }
 
 void request_make(struct request *request, struct desk *desk, place_fn place)
