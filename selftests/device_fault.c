@@ -171,7 +171,6 @@ TEST_F(fault, another_process_reads_and_writes_it)
 }
 
 #define THREADS 8
-#define ROUNDS 40
 
 struct storm {
 	char *map;
@@ -183,7 +182,7 @@ struct storm {
 struct storm_thread {
 	pthread_t id;
 	struct storm *storm;
-	unsigned int number;
+	unsigned int number, rounds;
 };
 
 /* All write to all pages at once, each its own word: whose first write it is, is a race. */
@@ -191,7 +190,7 @@ static void *write_all(void *arg)
 {
 	struct storm_thread *me = arg;
 
-	for (unsigned int round = 0; round < ROUNDS; round++) {
+	for (unsigned int round = 0; round < me->rounds; round++) {
 		pthread_barrier_wait(&me->storm->barrier);
 		for (size_t i = 0; i < PAGES; i++) {
 			volatile unsigned int *word = (void *)(me->storm->map + i * page_size());
@@ -210,23 +209,26 @@ TEST_F_TIMEOUT(fault, no_write_is_lost_in_a_storm, 120)
 {
 	struct storm storm = { .map = self->map };
 	struct storm_thread threads[THREADS];
+	const unsigned int rounds = effort(40);
 	__u64 first_writes;
 
 	pthread_barrier_init(&storm.barrier, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++) {
-		threads[i] = (struct storm_thread) { .storm = &storm, .number = i };
+		threads[i] = (struct storm_thread) {
+			.storm = &storm, .number = i, .rounds = rounds,
+		};
 		ASSERT_EQ(0, pthread_create(&threads[i].id, NULL, write_all, &threads[i]));
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i].id, NULL);
 	for (size_t page = 0; page < PAGES; page++)
 		for (int i = 0; i < THREADS; i++)
-			EXPECT_EQ(ROUNDS * (ROUNDS + 1) / 2,
+			EXPECT_EQ(rounds * (rounds + 1) / 2,
 				  ((unsigned int *)(self->map + page * self->page))[i]);
 	/* At least one for each page and round, and not one for each access. */
 	first_writes = device_done(self->fd, MMLENS_OP_PAGE_MKWRITE);
-	EXPECT_LE(PAGES * ROUNDS, first_writes);
-	EXPECT_GE(PAGES * ROUNDS * THREADS, first_writes);
+	EXPECT_LE(PAGES * rounds, first_writes);
+	EXPECT_GE(PAGES * rounds * THREADS, first_writes);
 	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_FAULT).outcome[MMLENS_OUTCOME_SIGBUS]);
 }
 
@@ -249,11 +251,12 @@ static void *touch_for_ever(void *arg)
 TEST_F_TIMEOUT(fault, forks_while_threads_fault, 120)
 {
 	struct storm storm = { .map = self->map };
+	const int rounds = effort(100);
 	pthread_t threads[2];
 
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, touch_for_ever, &storm));
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < rounds; i++) {
 		pid_t pid = fork();
 
 		if (!pid) {
@@ -268,12 +271,12 @@ TEST_F_TIMEOUT(fault, forks_while_threads_fault, 120)
 		pthread_join(threads[i], NULL);
 	EXPECT_EQ(1, device_info(self->fd).mappings);
 	for (size_t page = 0; page < PAGES; page++)
-		EXPECT_EQ(100, self->map[page * self->page + 1]);
+		EXPECT_EQ(rounds, self->map[page * self->page + 1]);
 }
 
 TEST_F_TIMEOUT(fault, killed_while_threads_fault, 120)
 {
-	for (int i = 0; i < 30; i++) {
+	for (int i = effort(30); i; i--) {
 		struct storm storm = { .map = self->map };
 		pid_t pid = fork();
 

@@ -304,7 +304,7 @@ TEST_F(file, has_each_byte_where_it_belongs)
 	char *map = device_map(fd, PROT_READ, MAP_SHARED, size / self->page, 0);
 
 	srand(1);
-	for (int i = 0; i < 200; i++) {
+	for (int i = effort(200); i; i--) {
 		size_t at = rand() % size, len = rand() % (i % 4 ? 3 * self->page : size - at) | 1;
 
 		len = len < size - at ? len : size - at;
@@ -385,14 +385,15 @@ TEST_F(file, is_read_and_written_by_many_at_once)
 {
 	struct worker workers[4] = { { .byte = 'a' }, { .byte = 'b' } };
 	pthread_t threads[4];
+	const __u64 times = effort(300);
 	__u64 dirty;
 
 	for (int i = 0; i < 4; i++) {
 		workers[i].fd = self->fd;
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, work, &workers[i]));
 	}
-	while (device_done(self->fd, MMLENS_OP_READ) < 300 ||
-	       device_done(self->fd, MMLENS_OP_WRITE) < 300)
+	while (device_done(self->fd, MMLENS_OP_READ) < times ||
+	       device_done(self->fd, MMLENS_OP_WRITE) < times)
 		EXPECT_EQ(0, device_dirty(self->fd, 0, PAGES, 0, NULL, &dirty));
 	for (int i = 0; i < 4; i++) {
 		workers[i].stop = true;
@@ -426,12 +427,13 @@ static void *read_what_is_there(void *arg)
 TEST_F(file, can_be_closed_while_it_is_read)
 {
 	const int number = 500;
+	const size_t rounds = effort(300);
 	struct worker reader = { .fd = number };
 	__u64 before = device_info(self->fd).id;
 	pthread_t thread;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_what_is_there, &reader));
-	for (int i = 0; i < 300 || (reader.rounds < 300 && !reader.wrong); i++) {
+	for (size_t i = 0; i < rounds || (reader.rounds < rounds && !reader.wrong); i++) {
 		int fd = device_make("sparse", 1);
 
 		ASSERT_EQ(1, pwrite(fd, "x", 1, 0));
@@ -443,7 +445,7 @@ TEST_F(file, can_be_closed_while_it_is_read)
 	reader.stop = true;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, reader.wrong);
-	EXPECT_LT(before + 300, device_info(device_open(O_RDWR)).id);
+	EXPECT_LT(before + rounds, device_info(device_open(O_RDWR)).id);
 }
 
 TEST_HARNESS_MAIN

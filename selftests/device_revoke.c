@@ -123,10 +123,15 @@ static bool send_fd(int socket, int fd)
 	return sendmsg(socket, &message, 0) == 1;
 }
 
-/* Whether all pages give this signal / none, by reads and writes that change nothing. */
+/*
+ * Whether all pages give this signal / none, by reads and writes that change nothing. Of thousands,
+ * which are parts of huge pages, some and the last do.
+ */
 static bool all_give(char *map, size_t pages, int signal)
 {
-	for (size_t i = 0; i < pages; i++)
+	size_t step = pages > SMALL ? 31 : 1;
+
+	for (size_t i = (pages - 1) % step; i < pages; i += step)
 		if (access_signal(map + i * page_size(), i & 1) != signal ||
 		    access_signal(map + i * page_size(), !(i & 1)) != signal)
 			return false;
@@ -312,6 +317,9 @@ TEST_F(revoke, what_is_in_a_pipe_is_its_readers)
 	free(copy);
 }
 
+/* Every so many rounds a process dies: an odd number, so that it is in each half of a round. */
+#define KILL 3
+
 /*
  * The number is odd only while REVOKE has returned and RESTORE is not called: who sees the
  * same odd number before and after an access that succeeded has found a hole.
@@ -325,7 +333,11 @@ TEST_F_TIMEOUT(revoke, nothing_is_reached_in_a_race, 120)
 		{ race_move, true }, { race_map, true }, { race_store, true },
 	};
 	const size_t threads = 7, nr = ARRAY_SIZE(ways);
-	const int rounds = kernel_is_slow() ? 30 : 100;
+	/*
+	 * Each of the processes is killed once at least while nothing can be had, and once
+	 * while it can. Whether a hole is found is then a matter of how many rounds there are.
+	 */
+	const int rounds = 6 * KILL + effort(kernel_is_slow() ? 12 : 82);
 	struct racer *racers;
 	struct race *race;
 
@@ -333,19 +345,19 @@ TEST_F_TIMEOUT(revoke, nothing_is_reached_in_a_race, 120)
 	self->child = 0;
 	racers = race_start(ways, nr, self->fd, self->map);
 	race = racers->race;
-	for (int round = 0; round < rounds; round++) {
-		struct racer *victim = &racers[threads + round / 5 % (nr - threads)];
+	for (int round = 0; round < rounds || !race->reached || !race->refused; round++) {
+		struct racer *victim = &racers[threads + round / KILL % (nr - threads)];
 
 		ASSERT_EQ(0, device_revoke(self->fd, round & 1 ? MMLENS_REVOKE_COWS : 0));
 		atomic_fetch_add(&race->sequence, 1);
 		usleep(200 * (round % 5));
 		/* In the middle of what it does: half of them while nothing can be had. */
-		if (round % 5 == 4 && round & 1)
+		if (round % KILL == KILL - 1 && round & 1)
 			race_kill(victim);
 		atomic_fetch_add(&race->sequence, 1);
 		ASSERT_EQ(0, device_restore(self->fd));
 		usleep(200 * (round % 7));
-		if (round % 5 != 4)
+		if (round % KILL != KILL - 1)
 			continue;
 		if (!(round & 1))
 			race_kill(victim);
@@ -353,9 +365,6 @@ TEST_F_TIMEOUT(revoke, nothing_is_reached_in_a_race, 120)
 	}
 	EXPECT_TRUE(race_end(racers, nr));
 	EXPECT_EQ(0, race->holes);
-	/* Neither the one nor the other all the time. */
-	EXPECT_LT(0, race->reached);
-	EXPECT_LT(0, race->refused);
 	EXPECT_EQ(1, device_info(self->fd).mappings);
 	fill_pages(self->map, self->pages, 5);
 	EXPECT_TRUE(pages_have(self->map, self->pages, 5));

@@ -113,7 +113,7 @@ static __u64 failures(int fd)
 /* A fault that another one overtakes is no failure, and no write is lost. */
 TEST_F_TIMEOUT(storm, in_any_order_from_many_threads, 300)
 {
-	unsigned int rounds = kernel_is_slow() || variant->huge ? 4 : 20;
+	unsigned int rounds = effort(kernel_is_slow() || variant->huge ? 4 : 20);
 
 	for (unsigned int round = 0; round < rounds; round++) {
 		char *map = device_map(self->fd, RW, MAP_SHARED, self->pages, 0);
@@ -165,7 +165,8 @@ static void *touch_for_ever(void *arg)
 /* The last thread may be in a fault when the others are gone, and the memory goes. */
 TEST_F_TIMEOUT(storm, processes_end_while_their_threads_fault, 300)
 {
-	int rounds = kernel_is_slow() ? 10 : 30;
+	/* One of each kind at least. */
+	int rounds = 1 + effort(kernel_is_slow() ? 10 : 30);
 
 	for (int i = 0; i < rounds; i++) {
 		pid_t pid = fork();
@@ -218,6 +219,7 @@ TEST_F_TIMEOUT(storm, mappings_change_while_threads_fault, 300)
 	pthread_t threads[2];
 	size_t size = self->pages * self->page;
 	char *map = device_map(self->fd, RW, MAP_SHARED, self->pages, 0);
+	int rounds = effort(50);
 
 	ASSERT_NE(MAP_FAILED, map);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -226,7 +228,7 @@ TEST_F_TIMEOUT(storm, mappings_change_while_threads_fault, 300)
 		};
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, touch_for_ever, &storms[i]));
 	}
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < rounds; i++) {
 		char *other = device_map(self->fd, RW, MAP_SHARED, self->pages, 0);
 		pid_t pid;
 
@@ -250,7 +252,7 @@ TEST_F_TIMEOUT(storm, mappings_change_while_threads_fault, 300)
 	stop = true;
 	for (unsigned int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
-	for (int i = 0; i < 50; i++)
+	for (int i = 0; i < rounds; i++)
 		EXPECT_EQ(i, map[i * self->page + 99]);
 	munmap(map, size);
 	EXPECT_EQ(0, device_info(self->fd).mappings);

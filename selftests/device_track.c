@@ -381,7 +381,7 @@ TEST_F_TIMEOUT(track, who_polls_is_woken_by_the_first_write, 120)
 TEST_F_TIMEOUT(track, a_write_is_told_to_one_of_two_harvesters, 120)
 {
 	for_each_buffer(true) {
-		for (unsigned int seed = 1; seed <= (kernel_is_slow() ? 5 : 20); seed++) {
+		for (unsigned int seed = effort(kernel_is_slow() ? 5 : 20); seed; seed--) {
 			__u64 written[SET_WORDS], told[2][SET_WORDS];
 
 			set_choose(seed, written);
@@ -405,14 +405,17 @@ TEST_F_TIMEOUT(track, no_write_is_lost, 300)
 	/* An entry becomes writable by the core, with a page locked, or by a handler of ours. */
 	static const char *const words[] = {
 		"vmalloc,normal,lazy,track", "sparse,normal,around=8,track",
-		"contig,normal,eager,track", "vmalloc,pfnmap,lazy,track",
-		"vmalloc,pfnmap,around=8,track", "vmap,pfnmap,remap,track",
+		"vmap,normal,around=8,track", "contig,normal,eager,track",
+		"vmap,normal,remap,track", "vmalloc,pfnmap,lazy,track",
+		"vmalloc,pfnmap,around=8,track", "vmap,pfnmap,eager,track",
+		"contig,pfnmap,remap,track",
 	};
 	static const struct race_way ways[] = {
 		{ race_store, false }, { race_drop, false }, { race_map, false },
 		{ race_pwrite, false }, { race_store, true }, { race_move, true },
 	};
-	const unsigned int rounds = kernel_is_slow() ? 16 : 64;
+	/* Entries have been copied, and each way has had a turn, after eight. */
+	const unsigned int rounds = 8 + effort(kernel_is_slow() ? 16 : 120);
 	char *shadow = malloc(self->size);
 
 	for (size_t i = 0; i < ARRAY_SIZE(words) && __test_passed(_metadata); i++) {
@@ -426,7 +429,7 @@ TEST_F_TIMEOUT(track, no_write_is_lost, 300)
 		memset(shadow, 0, self->size);
 		racers = race_start(ways, ARRAY_SIZE(ways), fd, map);
 		/* On a host that is busy with more, fewer are enough. */
-		end = time(NULL) + 15;
+		end = time(NULL) + effort(15);
 		for (round = 0; round < rounds && (round < 8 || time(NULL) < end); round++) {
 			/* Now and then entries are copied. */
 			pid_t pid = round % 4 ? -1 : fork();

@@ -7,8 +7,6 @@
 #include "lib/compare.h"
 #include "lib/util.h"
 
-#define SECONDS 6
-
 static bool has_ended(int ret)
 {
 	return ret == -ESRCH || ret == -ENOENT || ret == -EIO;
@@ -38,13 +36,14 @@ static int dump(pid_t pid)
 static void dump_all(struct __test_metadata *_metadata, time_t seconds)
 {
 	time_t end = time(NULL) + seconds;
-	unsigned long dumped = 0, ended = 0;
+	unsigned long dumped = 0, ended = 0, rounds = 0;
 
-	while (time(NULL) < end) {
+	/* Every process once, however long that takes. */
+	for (; !rounds || time(NULL) < end; rounds++) {
 		size_t nr;
 		pid_t *pids = proc_pids(&nr);
 
-		for (size_t i = 0; i < nr && time(NULL) < end; i++) {
+		for (size_t i = 0; i < nr && (!rounds || time(NULL) < end); i++) {
 			int ret = lens_attach(pids[i]);
 
 			if (ret == -ESRCH)
@@ -110,7 +109,7 @@ TEST_F_TIMEOUT(live, while_stress_ng_maps_and_forks, 120)
 		self->group = 0;
 		SKIP(return, "there is no stress-ng");
 	}
-	dump_all(_metadata, SECONDS);
+	dump_all(_metadata, effort(6));
 }
 
 TEST_F_TIMEOUT(live, while_programs_come_and_go, 120)
@@ -120,7 +119,7 @@ TEST_F_TIMEOUT(live, while_programs_come_and_go, 120)
 	};
 
 	self->group = start_group(shell);
-	dump_all(_metadata, SECONDS / 2);
+	dump_all(_metadata, effort(3));
 }
 
 TEST_HARNESS_MAIN

@@ -191,7 +191,7 @@ static void churn(const char *folder)
 /* What is mapped all the time is listed, whatever comes and goes. */
 TEST_F_TIMEOUT(rmap, while_others_map_and_unmap, 120)
 {
-	int rounds = kernel_is_slow() ? 10 : 40;
+	int rounds = effort(kernel_is_slow() ? 10 : 40);
 
 	signal(SIGCHLD, SIG_IGN);
 	for (int i = 0; i < 100; i++)
