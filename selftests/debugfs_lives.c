@@ -385,7 +385,7 @@ TEST_F_TIMEOUT(lives, every_order, 900)
 	static const char events[] = "ekrn";
 	const unsigned int orders = 720 * strlen(events);
 	/* Odd: each event has its turn. */
-	const unsigned int stride = (orders / effort(400)) | 1;
+	const unsigned int stride = (orders / effort(200)) | 1;
 
 	for (unsigned int i = 0; i < orders; i += stride) {
 		char letters[] = "aftwd?";
@@ -406,7 +406,7 @@ TEST_F_TIMEOUT(lives, long_ones, 900)
 	static const char letters[] = "aaffffttttwwccddeekrnn";
 	unsigned int seed = time(NULL), state = seed;
 
-	for (unsigned long i = 5 + effort(kernel_is_slow() ? 45 : 100); i; i--) {
+	for (unsigned long i = 3 + effort(kernel_is_slow() ? 30 : 60); i; i--) {
 		start(&self->l, 0);
 		for (int at = 0; at < 24; at++) {
 			int which = rand_r(&state) >> 4;

@@ -294,8 +294,8 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 	report->given = *given;
 	report->targets[0] = 0;
 	memcpy(report->targets + 1, made, nr_made * sizeof(*made));
-	/* The rest does not depend on the sysctl. */
-	report->nr_targets = kptr_restrict ? 2 : 1 + nr_made;
+	/* Who is looked at has nothing to do with the sysctl. */
+	report->nr_targets = kptr_restrict || kernel_is_slow() ? 1 : 1 + nr_made;
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
