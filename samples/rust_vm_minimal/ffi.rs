@@ -8,6 +8,7 @@
     dead_code,
     improper_ctypes,
     missing_docs,
+    non_camel_case_types,
     unreachable_pub,
     unused_qualifications
 )]
@@ -16,6 +17,7 @@ mod generated {
     use kernel::bindings::{
         address_space,
         fs_context,
+        mm_struct,
         page,
         vm_area_struct,
         vm_fault, //
