@@ -42,7 +42,10 @@ use crate::{
             PfnRange, //
         },
         ops::VmOperations,
-        page::PageRef,
+        page::{
+            HeldPage,
+            PageList, //
+        },
         vma::ReadyVma, //
     },
 };
@@ -141,9 +144,9 @@ impl Backing {
         }
     }
 
-    /// A reference to page `index`; `None` if there is none: past the end, not allocated yet, or
-    /// device memory.
-    pub(crate) fn page(&self, index: usize) -> Option<PageRef> {
+    /// Page `index`; `None` if there is none: past the end, not allocated yet, or device memory.
+    #[inline]
+    pub(crate) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
         match self {
             Backing::Vmalloc(memory) => memory.page(index),
             Backing::Blocks(memory) => memory.page(index),
@@ -155,10 +158,23 @@ impl Backing {
     /// As [`page`](Self::page), and allocates it if that has not been done. Sleeps.
     ///
     /// Errors: `ENOMEM`; `EFAULT` past the end and for device memory.
-    pub(crate) fn page_or_allocate(&self, index: usize) -> Result<PageRef> {
+    #[inline]
+    pub(crate) fn page_or_allocate(&self, index: usize) -> Result<HeldPage<'_>> {
         match self {
             Backing::Sparse(memory) => memory.page_or_allocate(index),
             _ => self.page(index).ok_or(EFAULT),
+        }
+    }
+
+    /// Page `index` and those behind it that are listed along with it; `None` as for
+    /// [`page`](Self::page).
+    #[inline]
+    pub(crate) fn list(&self, index: usize) -> Option<PageList<'_>> {
+        match self {
+            Backing::Vmalloc(memory) => memory.list(index),
+            Backing::Blocks(memory) => memory.list(index),
+            Backing::Sparse(memory) => memory.list(index),
+            Backing::Device(_) => None,
         }
     }
 
@@ -189,6 +205,19 @@ impl Backing {
         let first = self.pfn(index)?;
         // SAFETY: Each of them is as `pfn` says.
         Some(unsafe { PfnRange::new(first, self.contiguous(index, most)) })
+    }
+
+    /// Those of the pages from `index` on with a bit in `wanted` whose frames are as far from that of
+    /// page `index` as they are, up to the first for which that is not so; page `index` is one.
+    pub(crate) fn run(&self, index: usize, wanted: u64) -> u64 {
+        let number = |index| self.pfn(index).map(Pfn::number);
+        let Some(first) = number(index) else {
+            return 0;
+        };
+        (1..u64::BITS as usize)
+            .filter(|&n| wanted & 1 << n != 0)
+            .take_while(|&n| number(index + n) == Some(first + n))
+            .fold(1, |run, n| run | 1 << n)
     }
 
     /// How many pages from `index` on, `most` at most, have frames that follow each other.

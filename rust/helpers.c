@@ -65,6 +65,14 @@ bool mmlens_arch_pkeys_enabled(void)
 	return arch_pkeys_enabled();
 }
 
+/* Returns those of them that were set, and counts that. */
+__u64 mmlens_clear_bits(__u64 bits, __u64 *word, __u64 *count)
+{
+	bits &= atomic64_fetch_andnot_relaxed(bits, (atomic64_t *)word);
+	atomic64_sub(hweight64(bits), (atomic64_t *)count);
+	return bits;
+}
+
 void mmlens_cond_resched(void)
 {
 	cond_resched();
@@ -303,6 +311,13 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 }
 
 /* STACK_TOP of a process, which as a macro is that of the current one. */
+/* Counts it if it was clear. Whether it is the first one that is counted. */
+bool mmlens_set_bit(unsigned int bit, __u64 *word, __u64 *count)
+{
+	return !test_and_set_bit(bit, (unsigned long *)word) &&
+	       !atomic64_fetch_inc((atomic64_t *)count);
+}
+
 unsigned long mmlens_stack_top(const struct mm_struct *mm)
 {
 #ifdef CONFIG_ARM64

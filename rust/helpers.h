@@ -51,6 +51,7 @@ struct file *mmlens_anon_inode_getfile(const char *name, const struct file_opera
 bool mmlens_anon_vma_is_root(const struct anon_vma *anon_vma);
 const char *mmlens_anon_vma_name(struct vm_area_struct *vma);
 bool mmlens_arch_pkeys_enabled(void);
+__u64 mmlens_clear_bits(__u64 bits, __u64 *word, __u64 *count);
 void mmlens_cond_resched(void);
 int mmlens_empty_area(struct mm_struct *mm, unsigned long min, unsigned long max,
 		      unsigned long size, unsigned long *first);
@@ -95,6 +96,7 @@ struct page *mmlens_pfn_to_online_page(unsigned long pfn);
 const void *mmlens_phys_to_virt(__u64 address);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
+bool mmlens_set_bit(unsigned int bit, __u64 *word, __u64 *count);
 unsigned long mmlens_stack_top(const struct mm_struct *mm);
 int mmlens_task_ppid_nr(const struct task_struct *task);
 unsigned long mmlens_task_rlimit_stack(const struct task_struct *task);
@@ -174,11 +176,11 @@ void mmlens_read_setup(char *words);
 int mmlens_check_setup(const char *words, unsigned long len);
 
 /* trace.c */
-void mmlens_current_numbers(struct pid_namespace *ns, struct mmlens_event *event);
-__u64 mmlens_now(void);
-void mmlens_trace_fault(__u64 buffer, const struct mmlens_event *event);
-void mmlens_trace_mkwrite(__u64 buffer, const struct mmlens_event *event);
-void mmlens_trace_vma(__u64 buffer, const struct mmlens_event *event);
+void mmlens_count(__u64 *one, __u64 *another, __u64 *sum, __u64 more, __u64 *other_sum,
+		  __u64 other_more);
+void mmlens_trace_fault(__u64 buffer, struct pid_namespace *ns, struct mmlens_event *event);
+void mmlens_trace_mkwrite(__u64 buffer, struct pid_namespace *ns, struct mmlens_event *event);
+void mmlens_trace_vma(__u64 buffer, struct pid_namespace *ns, struct mmlens_event *event);
 
 /* uaccess.c */
 

@@ -17,6 +17,7 @@
 #![crate_name = "mmlens"]
 
 mod backing;
+mod bitmap;
 mod chardev;
 mod compat;
 mod debugfs;

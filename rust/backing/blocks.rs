@@ -12,7 +12,11 @@ use super::{
 use crate::{
     ffi,
     setup::Cache,
-    vm::page::PageRef, //
+    vm::page::{
+        HeldPage,
+        PageList,
+        PageRef, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -212,11 +216,19 @@ impl Blocks {
         self.mapped.memory.pages.pages.len()
     }
 
-    /// A reference to page `index`, or `None` past the end.
-    pub(super) fn page(&self, index: usize) -> Option<PageRef> {
+    /// Page `index`, or `None` past the end.
+    #[inline]
+    pub(super) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
         let page = *self.mapped.memory.pages.pages.get(index)?;
         // SAFETY: It is allocated as long as `self` is there.
-        Some(unsafe { PageRef::get(page) })
+        Some(unsafe { HeldPage::new(page) })
+    }
+
+    /// The pages from `index` on, or `None` past the end.
+    pub(super) fn list(&self, index: usize) -> Option<PageList<'_>> {
+        let pages = self.mapped.memory.pages.pages.get(index..)?;
+        // SAFETY: They are allocated as long as `self` is there.
+        (!pages.is_empty()).then_some(unsafe { PageList::new(pages) })
     }
 
     /// Where the kernel has it: an area with `VM_USERMAP`.

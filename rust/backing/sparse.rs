@@ -5,7 +5,11 @@
 
 use crate::{
     ffi,
-    vm::page::PageRef, //
+    vm::page::{
+        HeldPage,
+        PageList,
+        PageRef, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -59,18 +63,23 @@ impl Sparse {
         place.is_some_and(|place| place.as_ref().is_some())
     }
 
-    /// A reference to page `index`, if it is there.
-    pub(super) fn page(&self, index: usize) -> Option<PageRef> {
-        self.places.get(index)?.as_ref().cloned()
+    /// Page `index`, if it is there.
+    pub(super) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
+        self.places.get(index)?.as_ref().map(PageRef::held)
     }
 
-    /// A reference to page `index`, which is allocated if it is not there. Sleeps.
+    /// The same, as a list of one.
+    pub(super) fn list(&self, index: usize) -> Option<PageList<'_>> {
+        self.places.get(index)?.as_ref().map(PageRef::list)
+    }
+
+    /// Page `index`, which is allocated if it is not there. Sleeps.
     ///
     /// Errors: `EFAULT` past the end; `ENOMEM`.
-    pub(super) fn page_or_allocate(&self, index: usize) -> Result<PageRef> {
+    pub(super) fn page_or_allocate(&self, index: usize) -> Result<HeldPage<'_>> {
         let place = self.places.get(index).ok_or(EFAULT)?;
         if let Some(page) = place.as_ref() {
-            return Ok(page.clone());
+            return Ok(page.held());
         }
         // SAFETY: Always fine where one may sleep.
         let page = unsafe { ffi::mmlens_alloc_page() };
@@ -81,7 +90,7 @@ impl Sparse {
         if place.populate(page) {
             self.allocated.fetch_add(1, Relaxed);
         }
-        place.as_ref().cloned().ok_or(ENOMEM)
+        place.as_ref().map(PageRef::held).ok_or(ENOMEM)
     }
 
     /// Copies out of page `index`, or zeros if it is not there. What is wanted is in one page.
@@ -92,7 +101,7 @@ impl Sparse {
             return Ok(());
         };
         // SAFETY: The page is there; its address is in the linear map.
-        let from = unsafe { ffi::mmlens_page_address(page.as_ptr()) };
+        let from = unsafe { ffi::mmlens_page_address(page.held().as_ptr()) };
         let from = from.wrapping_byte_add(offset);
         // SAFETY: So many bytes are in the page, and there is room for them.
         unsafe { ffi::mmlens_memcpy(out.as_mut_ptr().cast(), from, out.len()) };

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     ffi,
     setup::Cache,
-    vm::page::PageRef, //
+    vm::page::{
+        HeldPage,
+        PageList, //
+    },
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -44,12 +47,13 @@ impl Drop for Allocation {
 ///
 /// # Invariants
 ///
-/// The area has `pages` pages.
+/// `pages` are the pages of the area.
 pub(crate) struct Vmalloc {
     // Goes first: nobody looks at the tables of the range afterwards.
     _listed: Listed,
     area: Allocation,
-    pages: usize,
+    // Each fault wants one, and to look for it in the kernel's tables takes longer.
+    pages: KVVec<NonNull<bindings::page>>,
 }
 
 // SAFETY: The memory may be freed by any thread.
@@ -73,38 +77,44 @@ impl Vmalloc {
             address: NonNull::new(address).ok_or(ENOMEM)?,
         };
         let first = area.address.addr().get();
-        // INVARIANT: It has so many.
+        let mut list = KVVec::with_capacity(pages, GFP_KERNEL_ACCOUNT)?;
+        for index in 0..pages {
+            let address = address.wrapping_byte_add(index * PAGE_SIZE);
+            // SAFETY: The address is inside of the area.
+            let page = NonNull::new(unsafe { bindings::vmalloc_to_page(address) });
+            list.push(page.ok_or(ENOMEM)?, GFP_KERNEL_ACCOUNT)?;
+        }
+        // INVARIANT: Just listed.
         Ok(Self {
             _listed: Listed::new(first as u64, (first + (bytes - 1)) as u64, "vmalloc")?,
             area,
-            pages,
+            pages: list,
         })
     }
 
     /// How many pages there are.
     pub(crate) fn pages(&self) -> usize {
-        self.pages
+        self.pages.len()
     }
 
     /// The kernel's mapping.
     pub(super) fn area(&self) -> Area<'_> {
         // INVARIANT: The area has so many pages, and is there as long as `self`.
-        Area::new("vmalloc", self.area.address, self.pages, Cache::Wb)
+        Area::new("vmalloc", self.area.address, self.pages.len(), Cache::Wb)
     }
 
-    /// A reference to page `index`, or `None` past the end.
-    pub(crate) fn page(&self, index: usize) -> Option<PageRef> {
-        if index >= self.pages {
-            return None;
-        }
-        let address = self
-            .area
-            .address
-            .as_ptr()
-            .wrapping_byte_add(index * PAGE_SIZE);
-        // SAFETY: The address is inside of the area, by the check and the type invariants.
-        let page = NonNull::new(unsafe { bindings::vmalloc_to_page(address) })?;
+    /// Page `index`, or `None` past the end.
+    #[inline]
+    pub(crate) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
+        let page = *self.pages.get(index)?;
         // SAFETY: The area keeps its pages allocated.
-        Some(unsafe { PageRef::get(page) })
+        Some(unsafe { HeldPage::new(page) })
+    }
+
+    /// The pages from `index` on, or `None` past the end.
+    pub(super) fn list(&self, index: usize) -> Option<PageList<'_>> {
+        let pages = self.pages.get(index..)?;
+        // SAFETY: The area keeps its pages allocated.
+        (!pages.is_empty()).then_some(unsafe { PageList::new(pages) })
     }
 }

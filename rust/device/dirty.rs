@@ -8,68 +8,40 @@
 //! recorded before. For pages that `fault` returns the page lock does it, which the core keeps until
 //! the entry is written. For frames there is no such lock, so the handlers write the entry
 //! themselves, with the gate of the buffer held.
+//!
+//! Pages that lie near each other are cleared and write-protected together: their locks are held at
+//! the same time, of which only the first one is waited for. Clean pages that lie between them may be
+//! write-protected as well. That loses nothing: their record is not cleared, and who writes to one of
+//! them is noted again.
 
 use super::buffer::{
     Buffer,
     Memory, //
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Relaxed,
-        Release, //
-    },
-};
+use crate::bitmap::Bitmap;
+use kernel::prelude::*;
+
+/// Clean pages that are passed over to write-protect more at a time: a look at an entry is cheap, the
+/// way to the tables is not.
+const GAP: u32 = 5;
 
 /// A record for each page of a buffer.
-pub(crate) struct Dirty {
-    pages: KVVec<Atomic<bool>>,
-    count: Atomic<u64>,
-}
+pub(crate) struct Dirty(Bitmap);
 
 impl Dirty {
     /// All clean. Errors: `ENOMEM`.
     pub(super) fn new(count: usize) -> Result<Self> {
-        let mut pages = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
-        for _ in 0..count {
-            pages.push(Atomic::new(false), GFP_KERNEL_ACCOUNT)?;
-        }
-        Ok(Self {
-            pages,
-            count: Atomic::new(0),
-        })
+        Ok(Self(Bitmap::new(count)?))
     }
 
     /// How many are dirty.
     pub(crate) fn count(&self) -> u64 {
-        self.count.load(Relaxed)
+        self.0.count()
     }
 
     /// Says whether it is the first one.
     pub(super) fn mark(&self, index: usize) -> bool {
-        let was_clean = self
-            .pages
-            .get(index)
-            .is_some_and(|p| !p.xchg(true, Release));
-        was_clean && self.count.fetch_add(1, Relaxed) == 0
-    }
-
-    fn is_marked(&self, index: usize) -> bool {
-        self.pages.get(index).is_some_and(|p| p.load(Acquire))
-    }
-
-    /// Says whether it was marked.
-    fn clear(&self, index: usize) -> bool {
-        let was_dirty = self
-            .pages
-            .get(index)
-            .is_some_and(|p| p.xchg(false, Relaxed));
-        if was_dirty {
-            self.count.fetch_sub(1, Relaxed);
-        }
-        was_dirty
+        self.0.set(index)
     }
 }
 
@@ -82,12 +54,27 @@ pub(super) struct Word {
     pub(super) protected: u64,
 }
 
+/// Those of the bits of a word that are harvested together with the lowest one.
+fn near(bits: u64) -> u64 {
+    let mut end = bits.trailing_zeros();
+    loop {
+        // What is left from there on, without what comes before.
+        let left = bits.checked_shr(end).unwrap_or(0);
+        match left.trailing_zeros() {
+            gap if left != 0 && gap <= GAP => end += gap + 1,
+            _ => break,
+        }
+    }
+    bits & !u64::MAX.checked_shl(end).unwrap_or(0)
+}
+
 impl Buffer {
     /// Which of the pages from `first` on were written, 64 at most; without `peek` they are clean
     /// and write-protected afterwards, each at once.
     ///
     /// Sleeps. Errors: `EINTR` if this task is being killed; what was cleared before is marked
     /// again.
+    #[inline]
     pub(super) fn harvest(
         &self,
         memory: &Memory,
@@ -96,27 +83,37 @@ impl Buffer {
         pages: usize,
         peek: bool,
     ) -> Result<Word> {
-        let mut word = Word::default();
-        let marked = |bit: &usize| dirty.is_marked(first + bit);
-        let range = 0..pages.min(64);
+        let wanted = !u64::MAX.checked_shl(pages.min(64) as u32).unwrap_or(0);
+        let bits = dirty.0.word(first) & wanted;
         // Most pages are clean, and need no lock to be so.
-        if !range.clone().any(|bit| marked(&bit)) {
-            return Ok(word);
+        if bits == 0 || peek {
+            return Ok(Word { bits, protected: 0 });
         }
-        let _gate = match memory.setup.is_normal() || peek {
+        self.harvest_word(memory, dirty, first, bits)
+    }
+
+    /// The same, of those that have a bit.
+    fn harvest_word(
+        &self,
+        memory: &Memory,
+        dirty: &Dirty,
+        first: usize,
+        bits: u64,
+    ) -> Result<Word> {
+        let mut left = bits;
+        let mut word = Word::default();
+        // Of pages, the locks are enough.
+        let _gate = match memory.setup.is_normal() {
             true => None,
             false => Some(self.gate.write()?),
         };
-        for bit in range.filter(marked) {
-            if peek {
-                word.bits |= 1 << bit;
-                continue;
-            }
-            match self.harvest_page(memory, dirty, first + bit) {
-                Ok(None) => (),
-                Ok(Some(protected)) => {
-                    word.bits |= 1 << bit;
-                    word.protected += protected;
+        while left != 0 {
+            let at = left.trailing_zeros();
+            match self.harvest_run(memory, dirty, first + at as usize, near(left) >> at) {
+                Ok((done, found)) => {
+                    left &= !(done << at);
+                    word.bits |= found.bits << at;
+                    word.protected += found.protected;
                 }
                 Err(error) => {
                     self.unharvest(dirty, first, word.bits);
@@ -135,20 +132,33 @@ impl Buffer {
         }
     }
 
-    /// Clears the record of a page and write-protects it. Returns how many entries that took;
-    /// `None` if it was clean. For frames, the gate is held for writing.
-    fn harvest_page(&self, memory: &Memory, dirty: &Dirty, index: usize) -> Result<Option<u64>> {
-        let _page = match memory.setup.is_normal() {
+    /// Clears the record of page `first` and, as far as that can be done along with it, of those
+    /// behind it that have a bit in `wanted`, and write-protects them. Returns the bits of those that
+    /// it has looked at, and which of them were dirty. For frames, the gate is held for writing.
+    fn harvest_run(
+        &self,
+        memory: &Memory,
+        dirty: &Dirty,
+        first: usize,
+        wanted: u64,
+    ) -> Result<(u64, Word)> {
+        let pfn = memory.backing.pfn(first).ok_or(EFAULT)?;
+        let (run, _locked) = match memory.setup.is_normal() {
             true => {
-                let page = memory.backing.page(index).ok_or(EFAULT)?;
-                Some(page.lock().ok_or(EINTR)?)
+                let pages = memory.backing.list(first).ok_or(EFAULT)?;
+                let locked = pages.lock(wanted).ok_or(EINTR)?;
+                (locked.bits(), Some(locked))
             }
-            false => None,
+            false => (memory.backing.run(first, wanted), None),
         };
-        if !dirty.clear(index) {
-            return Ok(None);
+        let mut found = Word {
+            bits: dirty.0.clear(first, run),
+            protected: 0,
+        };
+        if found.bits != 0 {
+            let pages = u64::BITS - run.leading_zeros();
+            found.protected = self.inode.write_protect(first, pfn, pages as usize);
         }
-        let pfn = memory.backing.pfn(index).ok_or(EFAULT)?;
-        Ok(Some(self.inode.write_protect(index, pfn)))
+        Ok((run, found))
     }
 }

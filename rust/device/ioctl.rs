@@ -324,15 +324,13 @@ impl Buffer {
             .step_by(64)
             .try_for_each(|at| {
                 let word = self.harvest(memory, dirty, first + at, pages - at, peek)?;
-                words.push(word.bits, GFP_KERNEL)?;
+                words.push_within_capacity(word.bits).map_err(|_| EINVAL)?;
                 found.dirty += u64::from(word.bits.count_ones());
                 found.protected += word.protected;
                 Ok(())
             })
             .and_then(|()| match bitmap {
-                Some(bitmap) => words
-                    .iter()
-                    .try_for_each(|word| bitmap.write_slice(&word.to_ne_bytes())),
+                Some(bitmap) => bitmap.write_slice(AsBytes::as_bytes(words.as_slice())),
                 None => Ok(()),
             })
             .and_then(|()| tell(&found));

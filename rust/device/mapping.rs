@@ -180,7 +180,7 @@ impl Mapper<'_> {
         }
         for index in (0..self.pages).filter(|_| is_eager) {
             let page = self.memory.backing.page(self.pgoff + index).ok_or(EFAULT)?;
-            vma.insert_page(index, &page)?;
+            vma.insert_page(index, page)?;
         }
         Ok(self.done(vma))
     }

@@ -2,19 +2,19 @@
 
 //! How often each operation ran, how it ended, and how long it took.
 
-use crate::ffi::uapi::{
-    mmlens_stats,
-    MMLENS_BUCKETS,
-    MMLENS_OP_COUNT,
-    MMLENS_OUTCOMES, //
-};
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+use crate::{
+    ffi::uapi::{
+        mmlens_stats,
+        MMLENS_BUCKETS,
+        MMLENS_OP_COUNT,
+        MMLENS_OUTCOMES, //
+    },
+    trace::{
+        self,
+        Counter, //
     },
 };
+use kernel::prelude::*;
 
 /// What is counted: `enum mmlens_op`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +44,6 @@ pub(crate) enum Ending {
     Sigbus = 3,
     Oom = 4,
     Error = 5,
-}
-
-/// A counter that many processors bump and nobody orders anything by.
-struct Counter(Atomic<u64>);
-
-impl Counter {
-    fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    fn add(&self, number: u64) {
-        self.0.fetch_add(number, Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
 }
 
 /// The counters of one operation.
@@ -101,14 +84,11 @@ impl Stats {
         let Some(counters) = self.0.get(op as usize) else {
             return;
         };
-        if let Some(counter) = counters.endings.get(ending as usize) {
-            counter.add(1);
-        }
-        counters.pages.add(pages);
-        counters.ns.add(ns);
         let bucket = ns.checked_ilog2().unwrap_or(0).min(MMLENS_BUCKETS - 1);
-        if let Some(counter) = counters.ns_log2.get(bucket as usize) {
-            counter.add(1);
+        let endings = counters.endings.get(ending as usize);
+        if let (Some(ending), Some(bucket)) = (endings, counters.ns_log2.get(bucket as usize)) {
+            let sums = [(&counters.pages, pages), (&counters.ns, ns)];
+            trace::count([ending, bucket], sums);
         }
     }
 

@@ -122,10 +122,8 @@ impl<'a> Watch<'a> {
         self.event.outcome = ending as u16;
         self.event.ns = u32::try_from(ns).unwrap_or(u32::MAX);
         self.event.pages = u32::try_from(pages).unwrap_or(u32::MAX);
-        if let Some(numbers) = &self.buffer.numbers {
-            numbers.put(&mut self.event);
-        }
-        tracepoint.hit(self.buffer.id, &self.event);
+        let numbers = self.buffer.numbers.as_ref();
+        tracepoint.hit(self.buffer.id, numbers, &mut self.event);
         if self.buffer.events.add(&self.event) {
             self.buffer.notify();
         }

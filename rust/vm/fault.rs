@@ -16,6 +16,7 @@ use super::{
     page::{
         LockedPage,
         LockedRef,
+        PageList,
         PageRef, //
     },
     vma::DriverVma, //
@@ -30,7 +31,6 @@ use kernel::{
     bindings,
     error::{
         code::*,
-        to_result,
         Error,
         Result, //
     },
@@ -122,7 +122,7 @@ impl<'a, T: VmOperations> VmFault<'a, T> {
     /// touched.
     pub(crate) fn table(&self) -> Range<usize> {
         let vma = self.vma();
-        let size = PAGE_SIZE << huge::pmd_order();
+        let size = PAGE_SIZE << huge::PMD_ORDER;
         let start = (self.address() & !(size - 1)).max(vma.start());
         let end = (self.address() | (size - 1)).min(vma.end() - 1);
         let before = (self.address() - start) / PAGE_SIZE;
@@ -218,25 +218,26 @@ impl<T: VmOperations<Kind = MixedFrames>> VmFault<'_, T> {
 }
 
 impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
-    /// Maps a page of the object, which need not be the one that was touched. Says whether it did:
-    /// not if something is mapped there.
+    /// Maps pages of the object from `pgoff` on, which need not be near the one that was touched: where
+    /// nothing is mapped yet, and whose memory is not broken. Returns how many; none if the VMA does
+    /// not map all of that range.
     ///
     /// Only for faults under the mmap lock, thus not with `map_pages`. May sleep.
-    ///
-    /// Errors: `EFAULT` if the VMA does not map that page of the object; `ENOMEM`; `EINVAL` for a
-    /// page that cannot be mapped.
-    pub(crate) fn insert_page(&self, pgoff: usize, page: &PageRef) -> Result<bool> {
-        let address = self.vma().address_of(pgoff).ok_or(EFAULT)?;
-        if page.is_poisoned() {
-            return Err(EFAULT);
-        }
-        let vma = self.vma().as_ptr();
-        // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; there is a reference to the page.
-        match to_result(unsafe { bindings::vm_insert_page(vma, address, page.as_ptr()) }) {
-            Ok(()) => Ok(true),
-            Err(error) if error == EBUSY => Ok(false),
-            Err(error) => Err(error),
-        }
+    pub(crate) fn insert_pages(&self, pgoff: usize, pages: PageList<'_>) -> usize {
+        let last = pages
+            .len()
+            .checked_sub(1)
+            .and_then(|n| pgoff.checked_add(n));
+        let vma = self.vma();
+        let (Some(first), Some(_)) = (
+            vma.address_of(pgoff),
+            last.and_then(|last| vma.address_of(last)),
+        ) else {
+            return 0;
+        };
+        // SAFETY: The VMA is locked, and `VM_MIXEDMAP` by its kind; so many pages are there, and in
+        // the list, which is only read.
+        unsafe { ffi::mmlens_insert_pages(vma.as_ptr(), first, pages.as_ptr(), pages.len()) }
     }
 }
 

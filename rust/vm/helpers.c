@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One-call wrappers of inline functions and macros for the layer of vm_operations,
- * in the order of the alphabet. No policy here.
+ * Wrappers of inline functions and macros for the layer of vm_operations, in the order
+ * of the alphabet: of one call, or of what would be several for each fault or page. No policy here.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -12,14 +12,61 @@
 
 #include "helpers.h"
 
+/* See PMD_ORDER in vm/huge.rs. */
+static_assert(PMD_SHIFT - PAGE_SHIFT == PAGE_SHIFT - 3);
+
 void mmlens_get_page(struct page *page)
 {
 	get_page(page);
 }
 
+/* Locked, with a reference; neither if the task is being killed. */
+int mmlens_get_locked_page(struct page *page)
+{
+	get_page(page);
+	if (!folio_lock_killable(page_folio(page)))
+		return 0;
+	put_page(page);
+	return -EINTR;
+}
+
 int mmlens_init_pseudo(struct fs_context *fc)
 {
 	return init_pseudo(fc, 0x6d6d6c6e) ? 0 : -ENOMEM;
+}
+
+/* None whose memory is broken. */
+int mmlens_insert_page(struct vm_area_struct *vma, unsigned long addr, struct page *page)
+{
+	return PageHWPoison(page) ? -EFAULT : vm_insert_page(vma, addr, page);
+}
+
+/*
+ * Those where nothing is mapped yet, and whose memory is not broken, with as few locks as
+ * can be. Returns how many; not all if there is no memory for a table.
+ */
+unsigned long mmlens_insert_pages(struct vm_area_struct *vma, unsigned long addr,
+				  struct page **pages, unsigned long nr)
+{
+	unsigned long at = 0, count = 0;
+
+	while (at < nr) {
+		unsigned long sound = at, left;
+		int ret;
+
+		while (sound < nr && !PageHWPoison(pages[sound]))
+			sound++;
+		left = sound - at;
+		ret = -EBUSY;
+		if (left)
+			ret = vm_insert_pages(vma, addr + at * PAGE_SIZE, pages + at, &left);
+		count += sound - at - left;
+		if (ret && ret != -EBUSY)
+			break;
+		/* The next one is mapped, or broken, or there is none. */
+		at = sound - left + 1;
+	}
+	return count;
 }
 
 bool mmlens_is_hwpoison(const struct page *page)
@@ -41,10 +88,32 @@ int mmlens_lock_page_killable(struct page *page)
 	return folio_lock_killable(page_folio(page));
 }
 
-int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long pgoff,
-				  unsigned long pfn)
+/*
+ * Waits for the lock of the first page, and tries those of the others that have a bit in
+ * wanted, until one is locked or has not the frame that follows. The bits of those that
+ * it has locked; none if the task is being killed.
+ */
+__u64 mmlens_lock_pages(struct page *const *pages, __u64 wanted)
 {
-	return mapping_wrprotect_range(mapping, pgoff, pfn, 1);
+	unsigned long first = page_to_pfn(pages[0]);
+	__u64 locked = 1;
+
+	if (folio_lock_killable(page_folio(pages[0])))
+		return 0;
+	for (wanted &= ~1ULL; wanted; wanted &= wanted - 1) {
+		unsigned int at = __ffs64(wanted);
+
+		if (page_to_pfn(pages[at]) != first + at || !folio_trylock(page_folio(pages[at])))
+			break;
+		locked |= BIT_ULL(at);
+	}
+	return locked;
+}
+
+int mmlens_mapping_wrprotect_range(struct address_space *mapping, unsigned long pgoff,
+				   unsigned long pfn, unsigned long pages)
+{
+	return mapping_wrprotect_range(mapping, pgoff, pfn, pages);
 }
 
 bool mmlens_mm_has_users(const struct mm_struct *mm)
@@ -57,14 +126,15 @@ unsigned long mmlens_page_to_pfn(const struct page *page)
 	return page_to_pfn(page);
 }
 
-unsigned int mmlens_pmd_order(void)
-{
-	return PMD_SHIFT - PAGE_SHIFT;
-}
-
 unsigned int mmlens_pud_order(void)
 {
 	return PUD_SHIFT - PAGE_SHIFT;
+}
+
+void mmlens_put_locked_page(struct page *page)
+{
+	folio_unlock(page_folio(page));
+	put_page(page);
 }
 
 void mmlens_put_page(struct page *page)
@@ -80,6 +150,12 @@ int mmlens_remap_vmalloc_range(struct vm_area_struct *vma, void *area, unsigned 
 void mmlens_unlock_page(struct page *page)
 {
 	folio_unlock(page_folio(page));
+}
+
+void mmlens_unlock_pages(struct page *const *pages, __u64 locked)
+{
+	for (; locked; locked &= locked - 1)
+		folio_unlock(page_folio(pages[__ffs64(locked)]));
 }
 
 void mmlens_vma_set_device(struct vm_area_struct *vma)

@@ -14,19 +14,25 @@ struct vm_area_struct;
 struct vm_fault;
 
 void mmlens_get_page(struct page *page);
+int mmlens_get_locked_page(struct page *page);
 int mmlens_init_pseudo(struct fs_context *fc);
+int mmlens_insert_page(struct vm_area_struct *vma, unsigned long addr, struct page *page);
+unsigned long mmlens_insert_pages(struct vm_area_struct *vma, unsigned long addr,
+				  struct page **pages, unsigned long nr);
 bool mmlens_is_hwpoison(const struct page *page);
 bool mmlens_is_pmd_folio(const struct page *page);
 int mmlens_lock_page_killable(struct page *page);
-int mmlens_mapping_wrprotect_page(struct address_space *mapping, unsigned long pgoff,
-				  unsigned long pfn);
+__u64 mmlens_lock_pages(struct page *const *pages, __u64 wanted);
+int mmlens_mapping_wrprotect_range(struct address_space *mapping, unsigned long pgoff,
+				   unsigned long pfn, unsigned long pages);
 bool mmlens_mm_has_users(const struct mm_struct *mm);
 unsigned long mmlens_page_to_pfn(const struct page *page);
-unsigned int mmlens_pmd_order(void);
 unsigned int mmlens_pud_order(void);
+void mmlens_put_locked_page(struct page *page);
 void mmlens_put_page(struct page *page);
 int mmlens_remap_vmalloc_range(struct vm_area_struct *vma, void *area, unsigned long pgoff);
 void mmlens_unlock_page(struct page *page);
+void mmlens_unlock_pages(struct page *const *pages, __u64 locked);
 unsigned int mmlens_vmf_insert_folio_pmd(struct vm_fault *vmf, struct page *page, bool write);
 unsigned int mmlens_vmf_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn, bool write);
 unsigned int mmlens_vmf_insert_pfn_pud(struct vm_fault *vmf, unsigned long pfn, bool write);

@@ -36,6 +36,8 @@ use kernel::{
 pub(crate) struct HugeFault<'a, T> {
     fault: VmFault<'a, T>,
     order: u32,
+    /// See [`HugeFault::range`].
+    range: Option<Range<usize>>,
 }
 
 /// How a `huge_fault` handler ends well.
@@ -48,10 +50,23 @@ pub(crate) enum HugeOutcome {
     Retry,
 }
 
-/// The order of a pmd: `PMD_ORDER`.
-pub(crate) fn pmd_order() -> u32 {
-    // SAFETY: A constant.
-    unsafe { ffi::mmlens_pmd_order() }
+/// The order of a pmd, which is a table of entries of 8 bytes: `vm/helpers.c` looks whether it is.
+pub(crate) const PMD_ORDER: u32 = PAGE_SIZE.ilog2() - 3;
+
+/// See [`HugeFault::range`].
+fn range<T: VmOperations>(fault: &VmFault<'_, T>, order: u32) -> Option<Range<usize>> {
+    let vma = fault.vma();
+    let pages = 1 << order;
+    let address = fault.address() & !(pages * PAGE_SIZE - 1);
+    let end = address.checked_add(pages * PAGE_SIZE)?;
+    let is_inside = vma.start() <= address && end <= vma.end();
+    let is_copied = fault.is_write() && !vma.is_shared();
+    if !is_inside || is_copied {
+        return None;
+    }
+    // The address is not before the start of the VMA, so this is not below its first offset.
+    let first = fault.pgoff() - (fault.address() - address) / PAGE_SIZE;
+    Some(first..first.checked_add(pages)?)
 }
 
 impl<'a, T: VmOperations> HugeFault<'a, T> {
@@ -62,11 +77,15 @@ impl<'a, T: VmOperations> HugeFault<'a, T> {
     /// As [`VmFault::from_raw`], and the handler is `huge_fault` with this order.
     pub(super) unsafe fn from_raw(vmf: NonNull<bindings::vm_fault>, order: u32) -> Option<Self> {
         // SAFETY: A constant.
-        let pud_order = unsafe { ffi::mmlens_pud_order() };
+        if order != PMD_ORDER && order != unsafe { ffi::mmlens_pud_order() } {
+            return None;
+        }
+        // SAFETY: The caller's promise.
+        let fault = unsafe { VmFault::from_raw(vmf) };
         // INVARIANT: By the check.
-        (order == pmd_order() || order == pud_order).then_some(Self {
-            // SAFETY: The caller's promise.
-            fault: unsafe { VmFault::from_raw(vmf) },
+        Some(Self {
+            range: range(&fault, order),
+            fault,
             order,
         })
     }
@@ -78,7 +97,7 @@ impl<'a, T: VmOperations> HugeFault<'a, T> {
 
     /// Whether a pud is wanted, and not a pmd.
     pub(crate) fn is_pud(&self) -> bool {
-        self.order != pmd_order()
+        self.order != PMD_ORDER
     }
 
     /// How many pages the entry maps.
@@ -91,18 +110,7 @@ impl<'a, T: VmOperations> HugeFault<'a, T> {
     ///
     /// A private mapping has to copy what is written, page by page: `None` for a write there.
     pub(crate) fn range(&self) -> Option<Range<usize>> {
-        let vma = self.fault.vma();
-        let pages = self.pages();
-        let address = self.fault.address() & !(pages * PAGE_SIZE - 1);
-        let end = address.checked_add(pages * PAGE_SIZE)?;
-        let is_inside = vma.start() <= address && end <= vma.end();
-        let is_copied = self.fault.is_write() && !vma.is_shared();
-        if !is_inside || is_copied {
-            return None;
-        }
-        // The address is not before the start of the VMA, so this is not below its first offset.
-        let first = self.fault.pgoff() - (self.fault.address() - address) / PAGE_SIZE;
-        Some(first..first.checked_add(pages)?)
+        self.range.clone()
     }
 
     /// What an insert function returned.
@@ -122,7 +130,7 @@ impl<T: VmOperations<Kind = PfnMap>> HugeFault<'_, T> {
     pub(crate) fn insert_pfn(&self, frames: PfnRange<'_>) -> Result<HugeOutcome, Failure> {
         let is_aligned = frames.first() & (self.pages() - 1) == 0;
         let is_enough = frames.count() >= self.pages();
-        if !is_aligned || !is_enough || self.range().is_none() {
+        if !is_aligned || !is_enough || self.range.is_none() {
             return Ok(HugeOutcome::Fallback);
         }
         let vmf = self.fault.as_ptr();
@@ -154,7 +162,7 @@ impl<T: VmOperations<Kind = Pages>> HugeFault<'_, T> {
         // SAFETY: There is a reference to the page.
         let is_pmd = unsafe { ffi::mmlens_is_pmd_folio(page.as_ptr()) };
         let is_first = page.pfn() & (self.pages() - 1) == 0;
-        if self.is_pud() || !is_pmd || !is_first || self.range().is_none() {
+        if self.is_pud() || !is_pmd || !is_first || self.range.is_none() {
             return Ok(HugeOutcome::Fallback);
         }
         let write = self.fault.is_write();

@@ -149,14 +149,16 @@ impl PrivateInode {
         unsafe { bindings::unmap_mapping_range(self.mapping(), 0, 0, even_cows.into()) };
     }
 
-    /// Write-protects page `pgoff`, which is mapped as `pfn`, in all shared mappings. Returns how
-    /// many entries of page tables were writable or dirty, and are not any more.
+    /// Write-protects the `pages` pages from `pgoff` on, as far as they are mapped as the frames from
+    /// `pfn` on, in all shared mappings. Returns how many entries of page tables were writable or
+    /// dirty, and are not any more.
     ///
     /// Sleeps; takes the `i_mmap_rwsem`.
-    pub(crate) fn write_protect(&self, pgoff: usize, pfn: Pfn<'_>) -> u64 {
-        // SAFETY: There is a reference to the inode; the frame is not freed meanwhile.
-        let entries =
-            unsafe { ffi::mmlens_mapping_wrprotect_page(self.mapping(), pgoff, pfn.number()) };
+    pub(crate) fn write_protect(&self, pgoff: usize, pfn: Pfn<'_>, pages: usize) -> u64 {
+        // SAFETY: There is a reference to the inode; entries of other frames are left alone.
+        let entries = unsafe {
+            ffi::mmlens_mapping_wrprotect_range(self.mapping(), pgoff, pfn.number(), pages)
+        };
         u64::try_from(entries).unwrap_or(0)
     }
 }

@@ -185,7 +185,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
             // everywhere, by a mapping that pages of drivers do not have (`__do_fault()`,
             // mm/memory.c).
             Ok(Outcome::Locked(page)) if page.page().is_poisoned() => Failure::HwPoison.to_raw(),
-            Ok(Outcome::Page(page)) if page.is_poisoned() => Failure::HwPoison.to_raw(),
+            Ok(Outcome::Page(page)) if page.held().is_poisoned() => Failure::HwPoison.to_raw(),
             Ok(Outcome::Locked(page)) => {
                 fault.set_page(page.into_raw());
                 LOCKED

@@ -21,7 +21,7 @@ use super::{
         PfnRange, //
     },
     ops::VmOperations,
-    page::PageRef, //
+    page::HeldPage, //
 };
 use crate::ffi;
 use core::{
@@ -115,7 +115,7 @@ impl<T: VmOperations> DriverVma<T> {
 
     /// The size of a pmd in bytes, if the VMA has room for one that is aligned as the object is.
     pub(crate) fn huge_size(&self) -> Option<usize> {
-        let size = PAGE_SIZE << huge::pmd_order();
+        let size = PAGE_SIZE << huge::PMD_ORDER;
         let start = self.start().checked_next_multiple_of(size)?;
         let end = start.checked_add(size)?;
         let is_aligned =
@@ -325,14 +325,12 @@ impl<'a, T: VmOperations> ReadyVma<'a, T> {
 impl<T: VmOperations<Kind = MixedMap>> ReadyVma<'_, T> {
     /// Maps a page as page `index` of the VMA.
     ///
-    /// Errors: `EFAULT` past the end, `ENOMEM`, `EBUSY`, `EINVAL` for a page that cannot be mapped.
-    pub(crate) fn insert_page(&self, index: usize, page: &PageRef) -> Result {
+    /// Errors: `EFAULT` past the end, and for broken memory; `ENOMEM`, `EBUSY`; `EINVAL` for a page that
+    /// cannot be mapped.
+    pub(crate) fn insert_page(&self, index: usize, page: HeldPage<'_>) -> Result {
         let address = self.address(index)?;
-        if page.is_poisoned() {
-            return Err(EFAULT);
-        }
-        // SAFETY: The VMA is `VM_MIXEDMAP`, and there is a reference to the page.
-        to_result(unsafe { bindings::vm_insert_page(self.as_ptr(), address, page.as_ptr()) })
+        // SAFETY: The VMA is `VM_MIXEDMAP`, and the page is there.
+        to_result(unsafe { ffi::mmlens_insert_page(self.as_ptr(), address, page.as_ptr()) })
     }
 
     /// Maps all of it from a vmalloc area, from its page `pgoff` on: `remap_vmalloc_range()`.

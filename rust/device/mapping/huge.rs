@@ -104,6 +104,7 @@ operations! {
             pages::fault(buffer, fault)
         }
 
+        #[inline]
         fn huge_fault(
             buffer: &Buffer,
             fault: &HugeFault<'_, Self>,
@@ -121,6 +122,7 @@ operations! {
             frames::end(watch, 1, alone(buffer, fault)).map(frames::outcome)
         }
 
+        #[inline]
         fn huge_fault(
             buffer: &Buffer,
             fault: &HugeFault<'_, Self>,

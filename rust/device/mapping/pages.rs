@@ -12,15 +12,19 @@ use crate::{
             Mkwrite,
             MkwriteFault, //
         },
-        page::LockedRef, //
+        page::{
+            LockedRef,
+            PageList, //
+        },
     },
 };
 
 /// The page that a fault is to get, locked: who takes its lock afterwards finds it mapped.
+#[inline(always)]
 pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<Option<LockedRef>, Failure> {
     // `mmap` has checked the bounds, and a VMA cannot grow. Still, what is asked for here decides.
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
-    let Some(page) = memory.backing.page_or_allocate(pgoff)?.lock() else {
+    let Some(page) = memory.backing.page_or_allocate(pgoff)?.get_locked() else {
         return Ok(None);
     };
     if buffer.is_revoked() {
@@ -30,6 +34,7 @@ pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<Option<LockedRef>,
 }
 
 /// Gives one page.
+#[inline]
 pub(super) fn fault<T>(buffer: &Buffer, fault: &VmFault<'_, T>) -> Result<Outcome, Failure>
 where
     T: VmOperations<Owner = Buffer>,
@@ -99,11 +104,21 @@ where
     if buffer.is_revoked() {
         return 0;
     }
-    block(memory, fault.pgoff(), fault.table())
-        .filter(|&pgoff| pgoff != fault.pgoff())
-        .filter_map(|pgoff| Some((pgoff, memory.backing.page(pgoff)?)))
-        .filter(|(pgoff, page)| matches!(fault.insert_page(*pgoff, page), Ok(true)))
-        .count()
+    let block = block(memory, fault.pgoff(), fault.table());
+    // The page itself is mapped by the core.
+    let parts = [block.start..fault.pgoff(), fault.pgoff() + 1..block.end];
+    let mut count = 0;
+    for part in parts {
+        let mut pgoff = part.start;
+        while pgoff < part.end {
+            // Those that are listed together are mapped together.
+            let pages = memory.backing.list(pgoff);
+            let pages = pages.map(|list| list.first(part.end - pgoff));
+            count += pages.map_or(0, |list| fault.insert_pages(pgoff, list));
+            pgoff += pages.map_or(1, PageList::len);
+        }
+    }
+    count
 }
 
 /// A page becomes writable.
@@ -135,6 +150,7 @@ where
 operations! {
     /// Page by page.
     Lazy: Pages {
+        #[inline]
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             self::fault(buffer, fault)
         }
@@ -144,10 +160,12 @@ operations! {
 operations! {
     /// Page by page, and writes are recorded.
     LazyTracked: Pages {
+        #[inline]
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             self::fault(buffer, fault)
         }
 
+        #[inline]
         fn page_mkwrite<'a>(
             buffer: &Buffer,
             fault: &MkwriteFault<'a, Self>,
@@ -160,6 +178,7 @@ operations! {
 operations! {
     /// With their neighbours, or by `mmap`.
     Inserted: MixedMap {
+        #[inline]
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             fault_around(buffer, fault)
         }
@@ -169,10 +188,12 @@ operations! {
 operations! {
     /// With their neighbours, or by `mmap`, and writes are recorded.
     InsertedTracked: MixedMap {
+        #[inline]
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             fault_around(buffer, fault)
         }
 
+        #[inline]
         fn page_mkwrite<'a>(
             buffer: &Buffer,
             fault: &MkwriteFault<'a, Self>,
