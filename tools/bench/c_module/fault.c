@@ -4,24 +4,13 @@
  * the accounting of mmlens and without any.
  */
 #include <linux/pagemap.h>
-#include <linux/vmalloc.h>
 
 #include "peer.h"
 
-/* A reference to a page of the buffer. */
-struct page *peer_page(const struct peer *peer, unsigned long index)
+/* A page of the buffer, which keeps it. */
+static struct page *peer_page(const struct peer *peer, unsigned long index)
 {
-	struct page *page;
-
-	if (index >= peer->pages)
-		return NULL;
-	if (peer->pages_of_blocks)
-		page = peer->pages_of_blocks[index];
-	else
-		page = vmalloc_to_page(peer->area + index * PAGE_SIZE);
-	if (page)
-		get_page(page);
-	return page;
+	return index < peer->pages ? peer->list[index] : NULL;
 }
 
 /* The page that a fault is to get, locked. 0, or how the fault ends. */
@@ -31,6 +20,7 @@ static vm_fault_t wanted(struct peer *peer, unsigned long pgoff, struct page **f
 
 	if (!page)
 		return VM_FAULT_SIGBUS;
+	get_page(page);
 	if (folio_lock_killable(page_folio(page))) {
 		put_page(page);
 		return VM_FAULT_NOPAGE;
@@ -86,34 +76,44 @@ static void same_table(const struct vm_fault *vmf, unsigned long *first, unsigne
 	*end = vmf->pgoff + ((last - vmf->address) >> PAGE_SHIFT) + 1;
 }
 
+/* Maps pages where nothing is mapped yet. Returns how many. */
+static unsigned long insert(struct peer *peer, struct vm_area_struct *vma, unsigned long first,
+			    unsigned long end)
+{
+	unsigned long count = 0;
+
+	while (first < end) {
+		unsigned long addr = vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT);
+		unsigned long sound = first, left;
+		int ret;
+
+		while (sound < end && !PageHWPoison(peer->list[sound]))
+			sound++;
+		left = sound - first;
+		ret = left ? vm_insert_pages(vma, addr, peer->list + first, &left) : -EBUSY;
+		count += sound - first - left;
+		if (ret && ret != -EBUSY)
+			break;
+		first = sound - left + 1;
+	}
+	return count;
+}
+
 /* Maps what is around a page. Returns how many pages. */
 static unsigned long neighbours(struct peer *peer, struct vm_fault *vmf)
 {
 	unsigned long around = peer->setup.around;
-	unsigned long first, end, pgoff, count = 0;
+	unsigned long first, end, count = 0;
 
 	if (!down_read_trylock(&peer->gate))
 		return 0;
-	if (peer_is_revoked(peer))
-		goto out;
-	same_table(vmf, &first, &end);
-	first = max(first, vmf->pgoff & ~(around - 1));
-	end = min(end, (vmf->pgoff & ~(around - 1)) + around);
-	for (pgoff = first; pgoff < end; pgoff++) {
-		unsigned long offset = (pgoff - vmf->vma->vm_pgoff) << PAGE_SHIFT;
-		struct page *page;
-
-		if (pgoff == vmf->pgoff)
-			continue;
-		page = peer_page(peer, pgoff);
-		if (!page)
-			continue;
-		if (!PageHWPoison(page) &&
-		    !vm_insert_page(vmf->vma, vmf->vma->vm_start + offset, page))
-			count++;
-		put_page(page);
+	if (!peer_is_revoked(peer)) {
+		same_table(vmf, &first, &end);
+		first = max(first, vmf->pgoff & ~(around - 1));
+		end = min3(end, (vmf->pgoff & ~(around - 1)) + around, peer->pages);
+		count = insert(peer, vmf->vma, first, vmf->pgoff) +
+			insert(peer, vmf->vma, vmf->pgoff + 1, end);
 	}
-out:
 	up_read(&peer->gate);
 	return count;
 }
@@ -152,7 +152,7 @@ static __always_inline vm_fault_t mkwrite(struct vm_fault *vmf, bool watched)
 		folio_unlock(page_folio(vmf->page));
 		ret = VM_FAULT_SIGBUS;
 	} else if (peer->dirty && vmf->pgoff < peer->pages &&
-		   !xchg(&peer->dirty[vmf->pgoff], 1) &&
+		   !test_and_set_bit(vmf->pgoff, peer->dirty) &&
 		   !atomic64_fetch_inc(&peer->dirty_count)) {
 		peer_notify(peer);
 	}

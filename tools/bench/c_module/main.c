@@ -2,6 +2,7 @@
 /*
  * The file /dev/mmlens-peer: SETUP, STATS and DIRTY of rust/uapi/mmlens.h, and mmap.
  */
+#include <linux/bitmap.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -38,10 +39,10 @@ static void peer_free(struct peer *peer)
 	unsigned long index;
 
 	/* Huge pages were allocated whole, and so they are freed. */
-	for (index = 0; peer->pages_of_blocks && index < peer->pages; index += HPAGE_PMD_NR)
-		if (peer->pages_of_blocks[index])
-			put_page(peer->pages_of_blocks[index]);
-	kvfree(peer->pages_of_blocks);
+	for (index = 0; !peer->area && peer->list && index < peer->pages; index += HPAGE_PMD_NR)
+		if (peer->list[index])
+			put_page(peer->list[index]);
+	kvfree(peer->list);
 	vfree(peer->area);
 	kvfree(peer->dirty);
 	kvfree(peer->slots);
@@ -102,35 +103,45 @@ static int peer_allocate_blocks(struct peer *peer)
 {
 	unsigned long index, at;
 
-	peer->pages = round_up(peer->pages, HPAGE_PMD_NR);
-	peer->pages_of_blocks = kvcalloc(peer->pages, sizeof(struct page *), GFP_KERNEL_ACCOUNT);
-	if (!peer->pages_of_blocks)
-		return -ENOMEM;
 	for (index = 0; index < peer->pages; index += HPAGE_PMD_NR) {
 		struct page *page = alloc_pages(GFP | __GFP_COMP, PMD_ORDER);
 
 		if (!page)
 			return -ENOMEM;
 		for (at = 0; at < HPAGE_PMD_NR; at++)
-			peer->pages_of_blocks[index + at] = page + at;
+			peer->list[index + at] = page + at;
 	}
 	return 0;
 }
 
 static int peer_allocate(struct peer *peer)
 {
+	bool is_huge = peer->setup.strategy == MMLENS_STRATEGY_HUGE;
+	unsigned long index;
+
 	peer->pages = DIV_ROUND_UP(peer->setup.bytes, PAGE_SIZE);
+	if (is_huge)
+		peer->pages = round_up(peer->pages, HPAGE_PMD_NR);
 	if (!peer->pages)
 		return -EINVAL;
 	if (peer->setup.flags & MMLENS_SETUP_TRACK) {
-		peer->dirty = kvzalloc(peer->pages, GFP_KERNEL_ACCOUNT);
+		size_t words = BITS_TO_LONGS(peer->pages);
+
+		peer->dirty = kvcalloc(words, sizeof(long), GFP_KERNEL_ACCOUNT);
 		if (!peer->dirty)
 			return -ENOMEM;
 	}
-	if (peer->setup.strategy == MMLENS_STRATEGY_HUGE)
+	peer->list = kvcalloc(peer->pages, sizeof(struct page *), GFP_KERNEL_ACCOUNT);
+	if (!peer->list)
+		return -ENOMEM;
+	if (is_huge)
 		return peer_allocate_blocks(peer);
 	peer->area = __vmalloc(peer->pages * PAGE_SIZE, GFP);
-	return peer->area ? 0 : -ENOMEM;
+	if (!peer->area)
+		return -ENOMEM;
+	for (index = 0; index < peer->pages; index++)
+		peer->list[index] = vmalloc_to_page(peer->area + index * PAGE_SIZE);
+	return 0;
 }
 
 static long peer_setup(struct peer *peer, struct mmlens_setup __user *arg)
@@ -172,50 +183,98 @@ static long peer_stats(struct peer *peer, struct mmlens_stats __user *arg)
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
-/* Clears the record of a page and write-protects it. 1 if it was dirty. */
-static int harvest_page(struct peer *peer, unsigned long index, u64 *protected)
+/* Clean pages that are passed over to write-protect more at a time. */
+#define GAP		5
+
+/* Those of the bits of a word that are harvested together with the lowest one. */
+static u64 near(u64 bits)
 {
-	struct page *page = peer_page(peer, index);
-	int ret = 0;
+	unsigned int end = __ffs64(bits);
 
-	if (!page)
-		return -EFAULT;
-	if (folio_lock_killable(page_folio(page))) {
-		ret = -EINTR;
-	} else {
-		if (xchg(&peer->dirty[index], 0)) {
-			int count;
+	while (end < 64 && bits >> end && __ffs64(bits >> end) <= GAP)
+		end += __ffs64(bits >> end) + 1;
+	return end < 64 ? bits & GENMASK_ULL(end - 1, 0) : bits;
+}
 
-			atomic64_dec(&peer->dirty_count);
-			count = mapping_wrprotect_range(peer->inode->i_mapping, index,
-							page_to_pfn(page), 1);
-			*protected += max(count, 0);
-			ret = 1;
-		}
-		folio_unlock(page_folio(page));
+/* What there is of 64 bits from one on, which begins a word or not. */
+static u64 word_from(struct peer *peer, unsigned long first)
+{
+	unsigned int shift = first % 64;
+	/* As the Acquire of Bitmap::word(): with who marks it. */
+	u64 word = smp_load_acquire(&peer->dirty[first / 64]) >> shift;
+
+	/* As above. */
+	if (shift && first / 64 + 1 < BITS_TO_LONGS(peer->pages))
+		word |= smp_load_acquire(&peer->dirty[first / 64 + 1]) << (64 - shift);
+	return word;
+}
+
+/* Clears bits, and returns those that were set. */
+static u64 clear_bits(struct peer *peer, unsigned long first, u64 bits)
+{
+	atomic64_t *word = (atomic64_t *)&peer->dirty[first / 64];
+	unsigned int shift = first % 64;
+	u64 low = bits << shift, found = 0;
+
+	if (low)
+		found = (low & atomic64_fetch_andnot_relaxed(low, word)) >> shift;
+	if (shift && bits >> (64 - shift)) {
+		bits >>= 64 - shift;
+		word++;
+		found |= (bits & atomic64_fetch_andnot_relaxed(bits, word)) << (64 - shift);
 	}
-	put_page(page);
-	return ret;
+	return found;
+}
+
+/*
+ * Clears the record of a page, and of those of the wanted ones behind it that can be had
+ * along with it, and write-protects them. Returns those it has looked at; 0: killed.
+ */
+static u64 harvest_run(struct peer *peer, unsigned long first, u64 wanted, u64 *dirty,
+		       u64 *protected)
+{
+	struct page **pages = &peer->list[first];
+	unsigned long pfn = page_to_pfn(pages[0]);
+	u64 locked = 1, left;
+
+	if (folio_lock_killable(page_folio(pages[0])))
+		return 0;
+	for (left = wanted & ~1ULL; left; left &= left - 1) {
+		unsigned int at = __ffs64(left);
+
+		if (page_to_pfn(pages[at]) != pfn + at || !folio_trylock(page_folio(pages[at])))
+			break;
+		locked |= BIT_ULL(at);
+	}
+	*dirty = clear_bits(peer, first, locked);
+	if (*dirty) {
+		int count = mapping_wrprotect_range(peer->inode->i_mapping, first, pfn,
+						    fls64(locked));
+
+		atomic64_sub(hweight64(*dirty), &peer->dirty_count);
+		*protected += max(count, 0);
+	}
+	for (left = locked; left; left &= left - 1)
+		folio_unlock(page_folio(pages[__ffs64(left)]));
+	return locked;
 }
 
 /* What is written of at most 64 pages. */
 static int harvest(struct peer *peer, unsigned long first, unsigned long pages, u64 *word,
 		   u64 *protected)
 {
-	unsigned long bit;
+	u64 left = word_from(peer, first) & GENMASK_ULL(pages - 1, 0);
 
 	*word = 0;
-	for (bit = 0; bit < pages; bit++) {
-		int ret;
+	while (left) {
+		unsigned int at = __ffs64(left);
+		u64 dirty = 0;
+		u64 done = harvest_run(peer, first + at, near(left) >> at, &dirty, protected);
 
-		/* As the Acquire of Dirty::is_marked(): with who marks it. */
-		if (!smp_load_acquire(&peer->dirty[first + bit]))
-			continue;
-		ret = harvest_page(peer, first + bit, protected);
-		if (ret < 0)
-			return ret;
-		if (ret)
-			*word |= BIT_ULL(bit);
+		if (!done)
+			return -EINTR;
+		*word |= dirty << at;
+		left &= ~(done << at);
 	}
 	return 0;
 }

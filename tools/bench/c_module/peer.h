@@ -33,10 +33,10 @@ struct peer {
 	struct inode *inode;
 	struct mutex lock;		/* of the setup and of the making of the memory */
 	struct mmlens_setup setup;
-	void *area;			/* vmalloc(), or vmap() of the blocks */
-	struct page **pages_of_blocks;	/* of huge buffers: every page */
+	void *area;			/* vmalloc(); none of huge buffers */
+	struct page **list;		/* every page */
 	unsigned long pages;
-	u8 *dirty;			/* of tracked buffers: one for each page */
+	unsigned long *dirty;		/* of tracked buffers: a bit for each page */
 	atomic64_t dirty_count;
 	struct rw_semaphore gate;
 	bool revoked;
@@ -69,7 +69,6 @@ void peer_begin(struct peer_watch *watch, struct peer *peer, unsigned int op,
 void peer_end(struct peer_watch *watch, unsigned int outcome, unsigned long pages);
 void peer_notify(struct peer *peer);
 
-struct page *peer_page(const struct peer *peer, unsigned long index);
 const struct vm_operations_struct *peer_table(const struct peer *peer);
 
 #endif /* MMLENS_PEER_H */
