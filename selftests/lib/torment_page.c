@@ -22,8 +22,12 @@
 
 static void begin_collapse(struct arena *a)
 {
-	if (access(THP "enabled", F_OK))
-		arena_cannot_because(a, "a kernel without huge pages");
+	/* They are large where pages are: there may be no room in one piece for another. */
+	arena_touch(a, a->high, a->table, 19);
+	madvise(a->high, a->table, MADV_HUGEPAGE);
+	if (madvise(a->high, a->table, MADV_COLLAPSE))
+		arena_cannot(a, "MADV_COLLAPSE");
+	arena_map(a, a->high, a->table);
 }
 
 /*
@@ -148,8 +152,8 @@ static void khugepaged(struct arena *a)
 }
 
 const struct torment torment_khugepaged = {
-	.name = "khugepaged", .prepare = prepare_khugepaged, .round = khugepaged,
-	.vmstat = "thp_collapse_alloc",
+	.name = "khugepaged", .prepare = prepare_khugepaged, .begin = begin_collapse,
+	.round = khugepaged, .vmstat = "thp_collapse_alloc",
 };
 
 static void split(struct arena *a)
