@@ -122,7 +122,7 @@ static bool has_choice(const char *path, const char *word)
  * is for other machines, and for who reads the kernel's console:
  *
  *	scripts/vm --timeout 300 --copy <the built selftests>:/selftests -- \
- *		sh -c 'MMLENS_SLEEP=deep /selftests/race_hotplug >/dev/console 2>&1'
+ *		sh -c 'MMLENS_SLEEP=deep /selftests/run race_hotplug >/dev/console'
  */
 static bool may_sleep_deep(void)
 {
