@@ -114,7 +114,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 			outside++;
 		}
 		if (!ret) {
-			/* There is much that the kernel does without: each note of kmemleak, for one. */
+			/* The kernel does without much: a note of kmemleak, for one. */
 			EXPECT_EQ(0, access(LENS "/self/mm", F_OK));
 			EXPECT_EQ(0, module_unload()) TH_LOG("failure %u", sweep->number);
 		} else {

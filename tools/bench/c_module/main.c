@@ -200,9 +200,10 @@ static u64 near(u64 bits)
 static u64 word_from(struct peer *peer, unsigned long first)
 {
 	unsigned int shift = first % 64;
-	/* As the Acquire of Bitmap::word(): with who marks it. */
-	u64 word = smp_load_acquire(&peer->dirty[first / 64]) >> shift;
+	u64 word;
 
+	/* As the Acquire of Bitmap::word(): with who marks it. */
+	word = smp_load_acquire(&peer->dirty[first / 64]) >> shift;
 	/* As above. */
 	if (shift && first / 64 + 1 < BITS_TO_LONGS(peer->pages))
 		word |= smp_load_acquire(&peer->dirty[first / 64 + 1]) << (64 - shift);
