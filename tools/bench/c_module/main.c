@@ -204,9 +204,10 @@ static u64 word_from(struct peer *peer, unsigned long first)
 
 	/* As the Acquire of Bitmap::word(): with who marks it. */
 	word = smp_load_acquire(&peer->dirty[first / 64]) >> shift;
-	/* As above. */
-	if (shift && first / 64 + 1 < BITS_TO_LONGS(peer->pages))
+	if (shift && first / 64 + 1 < BITS_TO_LONGS(peer->pages)) {
+		/* As above. */
 		word |= smp_load_acquire(&peer->dirty[first / 64 + 1]) << (64 - shift);
+	}
 	return word;
 }
 
