@@ -27,10 +27,10 @@ CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:16k", "x86_64:newest:numa+1
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
               "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt",
-              "x86_64:newest:stress", "arm64:newest:stress")  # fmt: skip
+              "x86_64:newest:stress", "arm64:newest:stress", "arm64:debug")  # fmt: skip
 # How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
 # checker on takes ten times as long for each round, and sees in one what others see in many.
-EFFORT = {"x86_64:debug": 10}
+EFFORT = {"x86_64:debug": 10, "arm64:debug": 10}
 OTHERS_EFFORT = 15
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"

@@ -13,10 +13,6 @@ from guest.cache import CHECKOUT, Failure
 # Without these modules there is no root file system to take more modules from.
 EARLY = ("virtio_blk", "ext4")
 
-# KASAN asks the CPU's feature bits for the number of levels. identify_cpu() clears
-# them for a moment, and an interrupt in that moment then reports wild accesses.
-DEBUG_APPEND = "no5lvl"
-
 
 @dataclass(frozen=True)
 class Kernel:
@@ -34,7 +30,7 @@ class Kernel:
     def make_args(self) -> list[str]:
         """Arguments for make, to build a module against this kernel."""
         if self.is_debug:
-            return debug.make_args(self.pick)
+            return debug.make_args(self.arch, self.pick)
         headers = archive.fetch(self.pick) / f"usr/src/linux-headers-{self.release}"
         source = archive.fetch_source(self.pick)
         return kernel_tree("--headers", headers, "--source", source)
@@ -62,11 +58,7 @@ def describe(arch: str, wanted: str) -> str:
 
 def pick_for(arch: str, wanted: str) -> Pick:
     """The archive's kernel that `--kernel` means, or that the debug kernel is built from."""
-    if wanted != "debug":
-        return archive.pick(arch, wanted)
-    if arch != "x86_64":
-        raise Failure(f"there is no debug kernel for {arch} yet; try: --arch x86_64")
-    return archive.pick(arch, "newest")
+    return archive.pick(arch, "newest" if wanted == "debug" else wanted)
 
 
 def kernel_tree(*args: str | Path) -> list[str]:
@@ -82,9 +74,9 @@ def find(arch: str, wanted: str) -> Kernel:
     """The kernel for `--kernel`: "newest", a series, a release, or "debug"."""
     pick = pick_for(arch, wanted)
     if wanted == "debug":
-        tree = debug.tree(pick)
-        index = image.modules(f"debug-{tree.name}", lambda scratch: debug.install_index(tree, scratch))
-        return Kernel(arch, debug.release(tree), tree / "arch/x86/boot/bzImage", (), index, pick, DEBUG_APPEND, True)
+        tree, target = debug.tree(arch, pick), debug.TARGETS[arch]
+        index = image.modules(f"debug-{tree.name}", lambda scratch: debug.install_index(arch, tree, scratch))
+        return Kernel(arch, debug.release(tree), tree / target.image, (), index, pick, target.append, True)
     modules = archive.fetch(pick) / "usr/lib/modules"
     folder = modules / pick.release
     (vmlinuz,) = folder.glob("vmlinuz*")
