@@ -60,7 +60,7 @@ def tree(arch: str, pick: Pick) -> Path:
 
 def build(arch: str, source: Path, folder: Path) -> None:
     """Configures from nothing but the fragments, and builds."""
-    args = ("-C", source, f"O={folder}", *words(arch))
+    args: list[str | Path] = ["-C", source, f"O={folder}", *words(arch)]
     wanted = folder / "wanted.config"
     wanted.write_text(options(arch))
     run("configuring the debug kernel", "make", *args, f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig")
