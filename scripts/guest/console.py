@@ -30,7 +30,7 @@ SPLAT = re.compile(
 
 # A report that somebody asked for, with a stack below it: fault injection tells
 # where it struck, and a process that a test lets run out of memory is told of.
-EXPECTED = re.compile(r"^(?:FAULT_INJECTION: forcing a failure|race_targets invoked oom-killer:)")
+EXPECTED = re.compile(r"^(?:FAULT_INJECTION: forcing a failure|(?:race_targets|device_charge) invoked oom-killer:)")
 EXPECTED_LINES = 60
 
 END = re.compile(r"^---\[ end (?:trace|Kernel panic)")
