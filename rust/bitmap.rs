@@ -2,7 +2,10 @@
 
 //! A bitmap whose bits are set and cleared by many at a time, and which knows how many are set.
 
-use crate::ffi;
+use crate::{
+    ffi,
+    scratch::accounted, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -25,7 +28,7 @@ impl Bitmap {
     /// `bits` bits, all clear. Errors: `ENOMEM`.
     pub(crate) fn new(bits: usize) -> Result<Self> {
         let count = bits.div_ceil(BITS);
-        let mut words = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        let mut words = accounted(count)?;
         for _ in 0..count {
             words.push(Atomic::new(0), GFP_KERNEL_ACCOUNT)?;
         }

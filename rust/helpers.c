@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One-call wrappers of inline functions and macros, in alphabetical order.
- * No policy: what a wrapper needs is what the function it calls needs.
+ * Wrappers of inline functions and macros, in alphabetical order: of one call, or of
+ * what belongs together. No policy: what a wrapper needs is what the function it calls needs.
  */
 #include <linux/anon_inodes.h>
 #include <linux/bitmap.h>
@@ -22,6 +22,7 @@
 #include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 #ifdef CONFIG_X86_64
 #include <asm/cpufeature.h>
@@ -180,6 +181,13 @@ long long mmlens_i_size_read(const struct inode *inode)
 	return i_size_read(inode);
 }
 
+/* As what a buffer is made of: whoever wants more than his cgroup may have is told. */
+void *mmlens_kvmalloc_account(unsigned long count, unsigned long size)
+{
+	return kvmalloc_array(count, size,
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+}
+
 __u64 mmlens_mm_flags(const struct mm_struct *mm)
 {
 	static_assert(NUM_MM_FLAG_BITS == BITS_PER_LONG);
@@ -310,7 +318,6 @@ void mmlens_seq_file_path(struct seq_file *m, struct file *file)
 	seq_path(m, file_user_path(file), "\n");
 }
 
-/* STACK_TOP of a process, which as a macro is that of the current one. */
 /* Counts it if it was clear. Whether it is the first one that is counted. */
 bool mmlens_set_bit(unsigned int bit, __u64 *word, __u64 *count)
 {
@@ -318,6 +325,7 @@ bool mmlens_set_bit(unsigned int bit, __u64 *word, __u64 *count)
 	       !atomic64_fetch_inc((atomic64_t *)count);
 }
 
+/* STACK_TOP of a process, which as a macro is that of the current one. */
 unsigned long mmlens_stack_top(const struct mm_struct *mm)
 {
 #ifdef CONFIG_ARM64

@@ -75,6 +75,7 @@ struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsign
 struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long first,
 					  unsigned long last);
 long long mmlens_i_size_read(const struct inode *inode);
+void *mmlens_kvmalloc_account(unsigned long count, unsigned long size);
 __u64 mmlens_mm_flags(const struct mm_struct *mm);
 unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm);
 unsigned long mmlens_mm_pgtables_bytes(struct mm_struct *mm);

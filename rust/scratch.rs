@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Room for many numbers, which comes zeroed from the allocator.
+//! Room for many numbers.
 //!
-//! `KVec::from_elem()` writes element by element, and that takes longer than what a short walk has to
-//! do with them.
+//! For a walk it comes zeroed from the allocator: `KVec::from_elem()` writes element by element, and
+//! that takes longer than what a short walk has to do with them. For a buffer it is charged to the
+//! memory cgroup of who makes it, and who asks for more than the group may have is told.
 
-use crate::pt::{
-    entry::Raw,
-    page::PageKind,
-    scan::Same, //
+use crate::{
+    ffi,
+    pt::{
+        entry::Raw,
+        page::PageKind,
+        scan::Same, //
+    }, //
 };
+use core::ptr::NonNull;
 use kernel::prelude::*;
 
 /// What is a value if all its bytes are zero. (`Zeroable` is none of `core`, which is all that pure
@@ -35,4 +40,22 @@ pub(crate) fn zeroed<T: Zero>(len: usize) -> Result<KVec<T>> {
     // SAFETY: There is room for `len` elements, all bytes of which are zero, and that is a `T`.
     unsafe { all.inc_len(len) };
     Ok(all)
+}
+
+/// An empty vector with room for `len` elements, charged to the memory cgroup of the caller.
+///
+/// `KVVec::with_capacity()` cannot be told to fail rather than to have the OOM killer take somebody.
+///
+/// Process context, may sleep. Errors: `ENOMEM`.
+pub(crate) fn accounted<T>(len: usize) -> Result<KVVec<T>> {
+    const { assert!(align_of::<T>() <= align_of::<u64>()) };
+    if len == 0 || size_of::<T>() == 0 {
+        return Ok(KVVec::new());
+    }
+    // SAFETY: Always fine where one may sleep.
+    let room = unsafe { ffi::mmlens_kvmalloc_account(len, size_of::<T>()) };
+    let room = NonNull::new(room.cast::<T>()).ok_or(ENOMEM)?;
+    // SAFETY: Allocated by `kvmalloc()`, aligned as any memory of it, and with room for `len` elements
+    // of which none is there yet.
+    Ok(unsafe { KVVec::from_raw_parts(room.as_ptr(), 0, len) })
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     ffi,
+    scratch::accounted,
     setup::Cache,
     vm::page::{
         HeldPage,
@@ -47,7 +48,7 @@ impl Pages {
     fn new(count: usize, order: u32, compound: bool) -> Result<Self> {
         // INVARIANT: No pages yet.
         let mut pages = Self {
-            pages: KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?,
+            pages: accounted(count)?,
             compound: 0,
         };
         while pages.pages.len() < count {

@@ -5,6 +5,7 @@
 
 use crate::{
     ffi,
+    scratch::accounted,
     vm::page::{
         HeldPage,
         PageList,
@@ -36,7 +37,7 @@ pub(crate) struct Sparse {
 impl Sparse {
     /// No pages yet. Errors: `ENOMEM`.
     pub(super) fn new(pages: usize) -> Result<Self> {
-        let mut places = KVVec::with_capacity(pages, GFP_KERNEL_ACCOUNT)?;
+        let mut places = accounted(pages)?;
         for _ in 0..pages {
             places.push(SetOnce::new(), GFP_KERNEL_ACCOUNT)?;
         }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ffi,
+    scratch::accounted,
     setup::Cache,
     vm::page::{
         HeldPage,
@@ -77,7 +78,7 @@ impl Vmalloc {
             address: NonNull::new(address).ok_or(ENOMEM)?,
         };
         let first = area.address.addr().get();
-        let mut list = KVVec::with_capacity(pages, GFP_KERNEL_ACCOUNT)?;
+        let mut list = accounted(pages)?;
         for index in 0..pages {
             let address = address.wrapping_byte_add(index * PAGE_SIZE);
             // SAFETY: The address is inside of the area.

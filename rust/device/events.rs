@@ -2,7 +2,10 @@
 
 //! The last operations on the VMAs of a buffer: a ring.
 
-use crate::ffi::uapi::mmlens_event;
+use crate::{
+    ffi::uapi::mmlens_event,
+    scratch::accounted, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -51,7 +54,7 @@ pub(super) struct Room(KVVec<mmlens_event>);
 impl Room {
     /// Errors: `ENOMEM`.
     pub(super) fn new(count: u32) -> Result<Self> {
-        let mut slots = KVVec::with_capacity(count as usize, GFP_KERNEL_ACCOUNT)?;
+        let mut slots = accounted(count as usize)?;
         for _ in 0..count {
             slots.push(mmlens_event::default(), GFP_KERNEL_ACCOUNT)?;
         }
