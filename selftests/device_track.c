@@ -173,6 +173,7 @@ TEST_F_TIMEOUT(track, what_cannot_be_told_stays_dirty, 120)
 	char *room = map_alone(RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 1, 0) + self->page;
 
 	for_each_buffer(true) {
+		struct mmlens_dirty request = { .size = sizeof(request), .pages = PAGES };
 		__u64 set[SET_WORDS];
 
 		set_choose(3, set);
@@ -181,6 +182,10 @@ TEST_F_TIMEOUT(track, what_cannot_be_told_stays_dirty, 120)
 		/* There is room for the first two words. */
 		EXPECT_EQ(-EFAULT, device_dirty(self->fd, 0, PAGES, 0, (void *)(room - 16), NULL));
 		EXPECT_TRUE(were_dirty(self->fd, set));
+		/* Who tries again with the same struct asks for the same. */
+		request.bitmap = 8;
+		EXPECT_EQ(-1, ioctl(self->fd, MMLENS_IOC_DIRTY, &request));
+		EXPECT_EQ(PAGES, request.pages);
 		/* It goes on as ever. */
 		write_pages(self->map, set);
 		EXPECT_TRUE(were_dirty(self->fd, set));

@@ -288,7 +288,11 @@ fn dirty(buffer: &Buffer, request: Request<mmlens_dirty>) -> Result {
         });
         match told {
             Ok(()) => done += chunk,
-            Err(error) if done == 0 => return Err(error),
+            Err(error) if done == 0 => {
+                // As it came: who tries again with the same struct means the same pages.
+                let _ = request.answer(|_| *request.value());
+                return Err(error);
+            }
             // What was done has been told; the rest is as it was.
             Err(_) => break,
         }
