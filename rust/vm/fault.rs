@@ -168,7 +168,7 @@ impl Installed {
 impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
     /// Whether the address of the fault is mapped by an entry of a pmd now.
     pub(crate) fn is_huge(&self) -> bool {
-        // SAFETY: `vmf` is valid, and the handler was called with a pmd.
+        // SAFETY: `vmf` is valid; whether there is a pmd, the function looks.
         unsafe { ffi::mmlens_vmf_is_huge(self.as_ptr()) }
     }
 
@@ -181,7 +181,8 @@ impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
     pub(crate) fn insert_pfn(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
         let vma = self.vma().as_ptr();
         // SAFETY: The VMA is locked, and `VM_PFNMAP` by its kind, which is never private and
-        // writable; the frame is one that the VMA's owner keeps.
+        // writable; the frame is one that the VMA's owner keeps. Where a huge entry is, nothing is
+        // inserted, and the kernel says so to those who check it (`walk_to_pmd()`).
         Installed::from_raw(unsafe { bindings::vmf_insert_pfn(vma, self.address(), pfn.number()) })
     }
 
@@ -222,7 +223,7 @@ impl<T: VmOperations<Kind = MixedMap>> VmFault<'_, T> {
     /// nothing is mapped yet, and whose memory is not broken. Returns how many; none if the VMA does
     /// not map all of that range.
     ///
-    /// Only for faults under the mmap lock, thus not with `map_pages`. May sleep.
+    /// May sleep.
     pub(crate) fn insert_pages(&self, pgoff: usize, pages: PageList<'_>) -> usize {
         let last = pages
             .len()

@@ -8,6 +8,7 @@
 #include <linux/pgtable.h>
 #include <linux/pseudo_fs.h>
 #include <linux/rmap.h>
+#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "helpers.h"
@@ -43,7 +44,7 @@ int mmlens_insert_page(struct vm_area_struct *vma, unsigned long addr, struct pa
 
 /*
  * Those where nothing is mapped yet, and whose memory is not broken, with as few locks as
- * can be. Returns how many; not all if there is no memory for a table.
+ * can be. Returns how many; not all if there is no memory for a table, or it went away.
  */
 unsigned long mmlens_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 				  struct page **pages, unsigned long nr)
@@ -98,7 +99,8 @@ __u64 mmlens_lock_pages(struct page *const *pages, __u64 wanted)
 	unsigned long first = page_to_pfn(pages[0]);
 	__u64 locked = 1;
 
-	if (folio_lock_killable(page_folio(pages[0])))
+	/* Who need not wait would not notice that it is being killed. */
+	if (fatal_signal_pending(current) || folio_lock_killable(page_folio(pages[0])))
 		return 0;
 	for (wanted &= ~1ULL; wanted; wanted &= wanted - 1) {
 		unsigned int at = __ffs64(wanted);
@@ -248,7 +250,8 @@ unsigned int mmlens_vmf_insert_pfn_writable(struct vm_area_struct *vma, unsigned
 	return vmf_insert_pfn_prot(vma, addr, pfn, pte_pgprot(pte));
 }
 
+/* Not of a fault that wants a pud: there may be no table of pmds yet. */
 bool mmlens_vmf_is_huge(const struct vm_fault *vmf)
 {
-	return pmd_leaf(pmdp_get_lockless(vmf->pmd));
+	return vmf->pmd && pmd_leaf(pmdp_get_lockless(vmf->pmd));
 }

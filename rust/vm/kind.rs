@@ -3,7 +3,7 @@
 //! The kinds of VMAs: what the core takes their pages for.
 //!
 //! A kind is the proof that a VMA has the flags which an insert function asks for by `BUG_ON()`
-//! (`vmf_insert_pfn_prot()`, `vm_insert_pages()`, mm/memory.c). The flags are set when the VMA is
+//! (`vmf_insert_pfn_prot()`, `vm_insert_page()`, mm/memory.c). The flags are set when the VMA is
 //! made and not after.
 
 use kernel::{
