@@ -66,15 +66,18 @@ static bool look_by_walk(struct look *looks, const void *map, size_t pages)
 	const uint64_t first = (uintptr_t)map, end = first + pages * page_size();
 	struct mmlens_walk walk = walk_of(0, MMLENS_FORM_RUNS);
 	int fd = device_open(O_RDWR);
+	uint64_t size = page_size(), scattered = 0;
 	bool all = fd >= 0;
 
 	walk.start = first;
-	walk.end = end;
 	walk.flags = MMLENS_WALK_PAGES;
 	while (all && walk.start < end) {
-		uint64_t size = page_size(), next;
 		struct mmlens_run run;
+		uint64_t next;
 
+		/* One by one, if their places are in no order: only that of the first is told. */
+		walk.end = walk.start < scattered ? (walk.start & -size) + size : end;
+		size = page_size();
 		all = !walk_call(fd, &walk, &run, sizeof(run));
 		if (!all || !walk.records || !(run.flags & MMLENS_PT_PRESENT))
 			continue;
@@ -83,8 +86,8 @@ static bool look_by_walk(struct look *looks, const void *map, size_t pages)
 			all = run.flags & MMLENS_PT_PMD;
 		}
 		next = run.end;
-		/* If their places are in no order, it is told only of the first one. */
 		if (!(run.flags & MMLENS_PT_IN_ORDER) && (run.start & -size) + size < next) {
+			scattered = next;
 			next = (run.start & -size) + size;
 			walk.start = next;
 		}
