@@ -175,23 +175,40 @@ static bool is_leaf(const struct kernel_run *run)
 	return !strcmp(run->kind, "leaf");
 }
 
-/* How much of a region is mapped; 0 if not all of that with the same rights. */
+/*
+ * How much of a region is mapped; 0 if not all of that with the same rights. On x86_64 modules
+ * share huge pages, which are split when others come: then a part is told at both levels.
+ */
 static uint64_t mapped(const struct kernel_text *text, size_t region, const char **rights)
 {
-	uint64_t bytes = 0;
+	const struct kernel_region *r = &text->region[region];
+	size_t page = page_size(), pages = (r->last + 1 - r->start) / page, nr = 0;
+	bool *seen = calloc(pages, sizeof(*seen));
 
+	if (!seen)
+		abort();
 	*rights = NULL;
 	for (size_t i = 0; i < text->nr; i++) {
 		const struct kernel_run *run = &text->run[i];
 
 		if (run->region != region || !is_leaf(run))
 			continue;
-		if (*rights && strcmp(*rights, run->eff))
-			return 0;
+		if (*rights && strcmp(*rights, run->eff)) {
+			nr = 0;
+			break;
+		}
 		*rights = run->eff;
-		bytes += run->end - run->start;
+		for (uint64_t at = run->start; at < run->end; at += page) {
+			size_t number = (at - r->start) / page;
+
+			if (number < pages && !seen[number]) {
+				seen[number] = true;
+				nr++;
+			}
+		}
 	}
-	return bytes;
+	free(seen);
+	return nr * page;
 }
 
 /* No run is outside of its region, or where another one is; none is what a free page holds. */
