@@ -124,14 +124,14 @@ void desk_make(struct desk *desk, struct fuzz *f, const struct reference *refere
 static unsigned char *place(struct desk *desk, size_t size, size_t align)
 {
 	struct fuzz *f = desk->f;
-	size_t page = page_size();
+	size_t page = page_size(), in_page = size < page ? size : page;
 
 	size = size < ROOM - 64 ? size : ROOM - 64;
 	switch (fuzz_below(f, 20)) {
 	case 0:		/* up to the very end */
-		return desk->edge + page - ((size < page ? size : page) & -align);
-	case 1:		/* and beyond it */
-		return desk->edge + page - align * fuzz_below(f, 1 + size / align);
+		return desk->edge + page - (in_page & -align);
+	case 1:		/* and beyond it, but not from before it: what is there may be another thread's */
+		return desk->edge + page - align * fuzz_below(f, 1 + in_page / align);
 	case 2:
 		return desk->read_only + align * fuzz_below(f, page / align);
 	case 3:
