@@ -748,7 +748,7 @@ static void *walk_on(void *arg)
 			walk.flags = MMLENS_WALK_PAGES;
 		ret = walk_all(me->fd, &walk, me->walks & 16 ? BIG : 8192, &r);
 		me->walks++;
-		/* Who maps and unmaps goes when he is told to stop, which may be in the middle of a walk. */
+		/* Who maps and unmaps goes when he is told, also in the middle of a walk. */
 		if (ret && !(ret == -ESRCH && me->arena->stop))
 			me->wrong = strerror(-ret);
 		else if (!ret && walk.form != MMLENS_FORM_TABLES && walk.form != MMLENS_FORM_COUNTS)

@@ -130,7 +130,7 @@ static unsigned char *place(struct desk *desk, size_t size, size_t align)
 	switch (fuzz_below(f, 20)) {
 	case 0:		/* up to the very end */
 		return desk->edge + page - (in_page & -align);
-	case 1:		/* and beyond it, but not from before it: what is there may be another thread's */
+	case 1:		/* and beyond it; what is before it may be of others */
 		return desk->edge + page - align * fuzz_below(f, 1 + in_page / align);
 	case 2:
 		return desk->read_only + align * fuzz_below(f, page / align);
