@@ -105,8 +105,13 @@ def make(path: Path, text: str, build: Callable[[Path], None]) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder, if it is there."""
+    """Removes a file or a folder, if it is there. Another process may be about the same."""
+
+    def failed(_call: object, _path: str, error: BaseException) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, onexc=failed)
     else:
         path.unlink(missing_ok=True)

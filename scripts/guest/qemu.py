@@ -199,11 +199,19 @@ def early_initrd(kernel: Kernel, userland: Path, init: Path) -> Path:
     return make(CACHE / "image" / f"initrd-{kernel.release}-{key}", f"initial file system of {kernel.release}", build)
 
 
+def changed(path: Path) -> float:
+    """When it was last changed; long ago if another process has removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
 def run_folder() -> Path:
     """A folder for one run; the logs of the last few are kept."""
     runs = CACHE / "run"
     runs.mkdir(parents=True, exist_ok=True)
-    for old in sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEEP_RUNS]:
-        if time.time() - old.stat().st_mtime > 3600:
+    for old in sorted(runs.iterdir(), key=changed, reverse=True)[KEEP_RUNS:]:
+        if changed(old) < time.time() - 3600:
             remove(old)
     return Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=runs))
