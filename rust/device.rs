@@ -19,17 +19,19 @@ mod watch;
 pub(crate) use buffer::Buffer;
 
 use crate::{
-    chardev::{
-        FileOperations,
-        NewFile,
-        OpenFile, //
-    },
-    seq::SeqWriter,
     setup::Strategy,
+    sys::{
+        chardev::{
+            FileOperations,
+            NewFile,
+            OpenFile, //
+        },
+        seq::SeqWriter, //
+    },
     vm::vma::{
         Mapped,
         NewVma, //
-    },
+    }, //
 };
 use core::fmt::Write;
 use kernel::{

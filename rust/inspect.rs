@@ -25,20 +25,22 @@ pub(crate) use bulk::walk;
 pub(crate) use texts::open as open_text;
 
 use crate::{
-    debugfs::{
-        may_look,
-        Control,
-        Dir,
-        Files,
-        Records, //
-    },
-    global::global,
     mm::remote::{
         Pid,
         State,
         TaskInfo, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::{
+            may_look,
+            Control,
+            Dir,
+            Files,
+            Records, //
+        },
+        global::global,
+        seq::SeqWriter, //
+    },
     text::Escaped, //
 };
 use core::fmt::Write;

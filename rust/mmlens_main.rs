@@ -9,46 +9,37 @@
 //! Three kinds of code, with a border that can be searched for (Documentation/design.rst):
 //!
 //! - pure (`pt`, `query`, `setup`, `text`): `core` only, no `unsafe`, also compiled on the host;
-//! - glue (`vm`, `mm`, `machine`, `seq`, `debugfs`, `chardev`, `backing`, `params`, `trace`, `uaccess`,
-//!   `rwsem`, `scratch`, `global`, `compat`, `ffi`): the only `unsafe`;
+//! - glue (`vm`, `mm`, `backing`, `sys`, and `ffi` and `compat`): the only `unsafe`;
 //! - logic (`device`, `inspect`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
 
 mod backing;
-mod bitmap;
-mod chardev;
 mod compat;
-mod debugfs;
 mod device;
 mod ffi;
-mod global;
 mod inspect;
-mod machine;
 mod mm;
-mod params;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod pt;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod query;
-mod rwsem;
-mod scratch;
-mod seq;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod setup;
+mod sys;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod text;
-mod trace;
-mod uaccess;
 mod vm;
 
 use backing::Regions;
-use chardev::CharDevice;
-use debugfs::Gate;
 use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
+use sys::{
+    chardev::CharDevice,
+    debugfs::Gate, //
+};
 
 module! {
     type: Mmlens,

@@ -4,8 +4,8 @@
 
 use crate::{
     ffi,
-    seq::KernelAddress,
-    setup::Cache, //
+    setup::Cache,
+    sys::seq::KernelAddress, //
 };
 use core::{
     marker::PhantomData,

@@ -3,7 +3,7 @@
 //! Which areas of kernel addresses the buffers have now: a list, so that one can look at their
 //! tables.
 
-use crate::global::global;
+use crate::sys::global::global;
 use kernel::{
     prelude::*,
     rbtree::{

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     ffi,
-    scratch::accounted,
     setup::Cache,
+    sys::scratch::accounted,
     vm::page::{
         HeldPage,
         PageList,
         PageRef, //
-    },
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{

@@ -15,13 +15,15 @@ use super::{
 };
 use crate::{
     ffi,
-    global::global,
-    params,
     setup::{
         parse_range,
         Cache,
         PciBar, //
     },
+    sys::{
+        global::global,
+        params, //
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{

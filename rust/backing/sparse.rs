@@ -5,12 +5,12 @@
 
 use crate::{
     ffi,
-    scratch::accounted,
+    sys::scratch::accounted,
     vm::page::{
         HeldPage,
         PageList,
         PageRef, //
-    },
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     ffi,
-    scratch::accounted,
     setup::Cache,
+    sys::scratch::accounted,
     vm::page::{
         HeldPage,
         PageList, //
-    },
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{

@@ -18,13 +18,15 @@ use crate::{
         Backing, //
     },
     compat,
-    params,
-    rwsem::RwSemaphore,
     setup::{
         Setup,
         Strategy, //
     },
-    trace::Numbers,
+    sys::{
+        params,
+        rwsem::RwSemaphore,
+        trace::Numbers, //
+    },
     vm::inode::PrivateInode, //
 };
 use kernel::{

@@ -18,7 +18,7 @@ use super::buffer::{
     Buffer,
     Memory, //
 };
-use crate::bitmap::Bitmap;
+use crate::sys::bitmap::Bitmap;
 use kernel::prelude::*;
 
 /// Clean pages that are passed over to write-protect more at a time: a look at an entry is cheap, the

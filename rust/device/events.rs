@@ -4,7 +4,7 @@
 
 use crate::{
     ffi::uapi::mmlens_event,
-    scratch::accounted, //
+    sys::scratch::accounted, //
 };
 use kernel::{
     prelude::*,

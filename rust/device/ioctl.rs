@@ -18,10 +18,6 @@ use crate::{
         Backing, //
     },
     compat,
-    debugfs::{
-        self,
-        may_show_addresses, //
-    },
     ffi::uapi::{
         mmlens_attach,
         mmlens_dirty,
@@ -48,7 +44,6 @@ use crate::{
     },
     inspect,
     mm::tables,
-    params,
     setup::{
         self,
         is_around,
@@ -58,6 +53,13 @@ use crate::{
         Strategy,
         DEFAULT_AROUND, //
     },
+    sys::{
+        debugfs::{
+            self,
+            may_show_addresses, //
+        },
+        params, //
+    }, //
 };
 use kernel::{
     ioctl::{

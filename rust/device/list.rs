@@ -3,7 +3,7 @@
 //! Every buffer that is open, for debugfs.
 
 use super::buffer::Buffer;
-use crate::global::global;
+use crate::sys::global::global;
 use kernel::{
     prelude::*,
     rbtree::{

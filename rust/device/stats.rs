@@ -9,10 +9,10 @@ use crate::{
         MMLENS_OP_COUNT,
         MMLENS_OUTCOMES, //
     },
-    trace::{
+    sys::trace::{
         self,
         Counter, //
-    },
+    }, //
 };
 use kernel::prelude::*;
 

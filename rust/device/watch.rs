@@ -18,7 +18,7 @@ use crate::{
         MMLENS_EVENT_VMA_LOCK,
         MMLENS_EVENT_WRITE, //
     },
-    trace::{
+    sys::trace::{
         self,
         Tracepoint, //
     },
@@ -31,7 +31,7 @@ use crate::{
         },
         ops::VmOperations,
         vma::DriverVma, //
-    },
+    }, //
 };
 use kernel::prelude::*;
 

@@ -12,7 +12,6 @@ use super::{
     target::Subject, //
 };
 use crate::{
-    debugfs::may_look,
     ffi::uapi::{
         mmlens_query,
         mmlens_step,
@@ -34,6 +33,7 @@ use crate::{
     },
     pt::facts::Facts,
     query::Question,
+    sys::debugfs::may_look,
     text::vma_flags::VmaFlags, //
 };
 use kernel::{

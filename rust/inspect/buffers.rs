@@ -9,10 +9,6 @@ use crate::{
         Area,
         Backing, //
     },
-    debugfs::{
-        may_show_addresses,
-        Records, //
-    },
     device::{
         list,
         stats::Op,
@@ -27,8 +23,14 @@ use crate::{
         },
         tables, //
     },
-    seq::SeqWriter,
     setup::Cache,
+    sys::{
+        debugfs::{
+            may_show_addresses,
+            Records, //
+        },
+        seq::SeqWriter, //
+    },
     text::Escaped, //
 };
 use core::fmt::Write;

@@ -51,7 +51,7 @@ use crate::{
         },
         Native, //
     },
-    uaccess::UserWords, //
+    sys::uaccess::UserWords, //
 };
 use kernel::{
     mm::MmWithUser,

@@ -10,7 +10,6 @@ use super::{
     vmas::write_name, //
 };
 use crate::{
-    debugfs::Records,
     mm::{
         layout::{
             self,
@@ -21,9 +20,12 @@ use crate::{
             MmapReadLock,
             Name,
             VmaInfo, //
-        },
+        }, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::Records,
+        seq::SeqWriter, //
+    },
     text::{
         layout::{
             Facts,
@@ -32,7 +34,7 @@ use crate::{
         },
         vma_flags::VmaFlags,
         About, //
-    },
+    }, //
 };
 use core::fmt::{
     self,

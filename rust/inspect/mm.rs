@@ -7,7 +7,6 @@ use super::target::{
     Target, //
 };
 use crate::{
-    debugfs::Records,
     mm::{
         context,
         fields::{
@@ -20,13 +19,16 @@ use crate::{
         tables,
         users, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::Records,
+        seq::SeqWriter, //
+    },
     text::{
         auxv,
         Escaped,
         FieldName,
         Named, //
-    },
+    }, //
 };
 use core::fmt::{
     self,

@@ -16,7 +16,6 @@ use super::{
     window::Window, //
 };
 use crate::{
-    debugfs::Records,
     mm::{
         tables::{
             self,
@@ -25,7 +24,7 @@ use crate::{
         vmas::{
             MmapReadLock,
             VmaInfo, //
-        },
+        }, //
     },
     pt::{
         coalesce::Coalesce,
@@ -47,7 +46,10 @@ use crate::{
         },
         Native, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::Records,
+        seq::SeqWriter, //
+    },
     text::Size, //
 };
 use alike::Alike;

@@ -18,22 +18,24 @@ use super::{
     vmas::write_vma, //
 };
 use crate::{
-    debugfs::{
-        Records,
-        Transaction, //
-    },
     mm::{
         tables,
         vmas::{
             MmapReadLock,
             VmaInfo, //
-        },
+        }, //
     },
     query::{
         Question,
         HELP, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::{
+            Records,
+            Transaction, //
+        },
+        seq::SeqWriter, //
+    }, //
 };
 use core::fmt::Write;
 use kernel::{

@@ -10,13 +10,12 @@ use super::{
     },
 };
 use crate::{
-    debugfs::Records,
     mm::{
         counters::Counters,
         vmas::{
             MmapReadLock,
             VmaInfo, //
-        },
+        }, //
     },
     pt::{
         count::{
@@ -26,9 +25,12 @@ use crate::{
         level::{
             Level,
             LEVELS, //
-        },
+        }, //
     },
-    seq::SeqWriter, //
+    sys::{
+        debugfs::Records,
+        seq::SeqWriter, //
+    }, //
 };
 use core::fmt::{
     self,

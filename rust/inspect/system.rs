@@ -8,19 +8,21 @@ mod walk;
 
 use crate::{
     backing::Vmalloc,
-    debugfs::{
-        may_show_addresses,
-        Dir,
-        Files,
-        Records, //
+    sys::{
+        debugfs::{
+            may_show_addresses,
+            Dir,
+            Files,
+            Records, //
+        },
+        machine::{
+            self,
+            Image,
+            Offset, //
+        },
+        params,
+        seq::SeqWriter, //
     },
-    machine::{
-        self,
-        Image,
-        Offset, //
-    },
-    params,
-    seq::SeqWriter,
     text::{
         regions::{
             self,
@@ -33,7 +35,7 @@ use crate::{
             self,
             Values, //
         }, //
-    },
+    }, //
 };
 use core::{
     cell::RefCell,

@@ -23,11 +23,6 @@ use super::{
     vmas::Vmas, //
 };
 use crate::{
-    debugfs::{
-        may_look,
-        Anonymous,
-        Records, //
-    },
     ffi::uapi::{
         MMLENS_TEXT_BUFFERS,
         MMLENS_TEXT_ENTRIES,
@@ -43,7 +38,14 @@ use crate::{
         MMLENS_TEXT_USER_PGD,
         MMLENS_TEXT_VMAS, //
     },
-    params, //
+    sys::{
+        debugfs::{
+            may_look,
+            Anonymous,
+            Records, //
+        },
+        params, //
+    }, //
 };
 use kernel::{
     prelude::*,

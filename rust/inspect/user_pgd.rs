@@ -8,10 +8,6 @@ use super::target::{
     Target, //
 };
 use crate::{
-    debugfs::{
-        may_show_addresses,
-        Records, //
-    },
     mm::{
         pgd::{
             is_isolated,
@@ -29,7 +25,13 @@ use crate::{
         format::Format,
         level::Level, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::{
+            may_show_addresses,
+            Records, //
+        },
+        seq::SeqWriter, //
+    }, //
 };
 use core::fmt::Write;
 use kernel::{

@@ -10,7 +10,6 @@ use super::{
     },
 };
 use crate::{
-    debugfs::Records,
     mm::vmas::{
         AnonVma,
         MmapReadLock,
@@ -27,12 +26,15 @@ use crate::{
         level::Level,
         Native, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::Records,
+        seq::SeqWriter, //
+    },
     text::{
         vma_flags::NATIVE,
         Escaped,
         Joined, //
-    },
+    }, //
 };
 use core::fmt::Write;
 use kernel::{

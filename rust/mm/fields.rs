@@ -10,14 +10,14 @@
 use super::vmas::MmapReadLock;
 use crate::{
     ffi,
-    seq::KernelAddress,
+    sys::seq::KernelAddress,
     text::{
         mm_flags::{
             Membarrier,
             MmFlags, //
         },
         vma_flags::VmaFlags, //
-    },
+    }, //
 };
 use core::ptr::NonNull;
 use kernel::{

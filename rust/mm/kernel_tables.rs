@@ -17,7 +17,6 @@
 
 use crate::{
     ffi,
-    machine::own::Own,
     pt::{
         entry::{
             Entry,
@@ -36,6 +35,7 @@ use crate::{
         },
         Native, //
     },
+    sys::machine::own::Own, //
 };
 use kernel::{
     bindings,

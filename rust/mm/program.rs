@@ -5,7 +5,7 @@
 use super::fields::read;
 use crate::{
     ffi,
-    seq::{
+    sys::seq::{
         KernelAddress,
         SeqWriter, //
     },

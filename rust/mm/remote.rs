@@ -7,7 +7,7 @@
 
 use crate::{
     ffi,
-    seq::KernelAddress, //
+    sys::seq::KernelAddress, //
 };
 use core::ptr::NonNull;
 use kernel::{

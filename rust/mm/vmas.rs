@@ -7,7 +7,7 @@
 use super::policy::VmaPolicy;
 use crate::{
     ffi,
-    seq::{
+    sys::seq::{
         KernelAddress,
         SeqWriter, //
     },

@@ -19,30 +19,31 @@ mod ffi;
 #[allow(dead_code)]
 #[path = "../../rust"]
 mod layer {
-    pub(crate) mod chardev;
     pub(crate) mod compat;
-    pub(crate) mod seq;
+    pub(crate) mod sys {
+        pub(crate) mod chardev;
+        pub(crate) mod seq;
+    }
     pub(crate) mod vm;
 }
 // In mmlens they are at the root.
 use layer::{
-    chardev,
     compat,
-    seq,
+    sys,
     vm, //
 };
 
-use chardev::{
-    CharDevice,
-    FileOperations,
-    NewFile, //
-};
 use kernel::{
     prelude::*,
     sync::{
         Arc,
         ArcBorrow, //
     },
+};
+use sys::chardev::{
+    CharDevice,
+    FileOperations,
+    NewFile, //
 };
 use vm::{
     fault::{

@@ -34,8 +34,8 @@ class Module:
 MMLENS = Module("rust/mmlens.ko", ".", ("Kbuild", "rust"))
 # Has the layer of vm_operations from mmlens, and gets to see nothing else of it.
 SAMPLE = Module("samples/rust_vm_minimal/vm_minimal.ko", "samples/rust_vm_minimal",
-                ("samples/rust_vm_minimal", "rust/vm", "rust/vm.rs", "rust/chardev", "rust/chardev.rs",
-                 "rust/seq.rs", "rust/compat.rs"))  # fmt: skip
+                ("samples/rust_vm_minimal", "rust/vm", "rust/vm.rs", "rust/sys/chardev", "rust/sys/chardev.rs",
+                 "rust/sys/seq.rs", "rust/compat.rs"))  # fmt: skip
 # The device in C, to measure it against.
 PEER = Module("tools/bench/c_module/mmlens_peer.ko", "tools/bench/c_module", ("tools/bench/c_module", "rust/uapi"))
 

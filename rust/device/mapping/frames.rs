@@ -10,8 +10,8 @@ use super::{
     prelude::*, //
 };
 use crate::{
-    rwsem::ReadGuard,
     setup::Strategy,
+    sys::rwsem::ReadGuard,
     vm::{
         around::{
             Around as MapPages,
@@ -22,7 +22,7 @@ use crate::{
             PfnMkwrite, //
         },
         kind::Pfn, //
-    },
+    }, //
 };
 
 /// A buffer that may be mapped, and its gate.

@@ -42,8 +42,10 @@ use crate::{
         },
         Native, //
     },
-    scratch::zeroed,
-    uaccess::ENTRY_WORDS,
+    sys::{
+        scratch::zeroed,
+        uaccess::ENTRY_WORDS, //
+    }, //
 };
 use kernel::prelude::*;
 

@@ -16,7 +16,7 @@ use crate::{
         },
         Native, //
     },
-    uaccess::UserWords, //
+    sys::uaccess::UserWords, //
 };
 use kernel::prelude::*;
 

@@ -23,7 +23,7 @@ use crate::{
             Same, //
         }, //
     },
-    scratch::zeroed, //
+    sys::scratch::zeroed, //
 };
 use kernel::prelude::*;
 

@@ -20,7 +20,7 @@ use crate::{
         level::Level,
         scan::Same, //
     },
-    scratch::zeroed, //
+    sys::scratch::zeroed, //
 };
 use kernel::prelude::*;
 

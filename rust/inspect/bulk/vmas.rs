@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ffi::uapi::mmlens_vma,
     mm::vmas::VmaInfo,
-    seq::SeqBuffer, //
+    sys::seq::SeqBuffer, //
 };
 use kernel::{
     prelude::*,

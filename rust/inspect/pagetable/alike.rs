@@ -30,7 +30,7 @@ use crate::{
         walk::Found,
         Native, //
     },
-    scratch::zeroed, //
+    sys::scratch::zeroed, //
 };
 use kernel::{
     mm::MmWithUser,

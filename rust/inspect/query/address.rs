@@ -18,7 +18,7 @@ use crate::{
         vmas::{
             MmapReadLock,
             VmaInfo, //
-        },
+        }, //
     },
     pt::{
         entry::{
@@ -46,7 +46,7 @@ use crate::{
         huge::Mapped,
         reason, //
     },
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     text::vma_flags::VmaFlags, //
 };
 use core::ops::Range;

@@ -22,11 +22,11 @@ use crate::{
         level::Level, //
     },
     query::huge,
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     text::{
         vma_flags::VmaFlags,
         Size, //
-    },
+    }, //
 };
 use core::fmt::Write;
 use kernel::{

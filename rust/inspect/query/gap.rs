@@ -13,11 +13,11 @@ use crate::{
         vmas::MmapReadLock, //
     },
     pt::level::Level,
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     text::{
         vma_flags::VmaFlags,
         Size, //
-    },
+    }, //
 };
 use core::{
     fmt::Write,

@@ -16,7 +16,7 @@ use crate::{
         tables,
         vmas::MmapReadLock, //
     },
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     text::Escaped, //
 };
 use core::fmt::Write;

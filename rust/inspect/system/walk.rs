@@ -11,11 +11,6 @@ use super::{
     Picture, //
 };
 use crate::{
-    debugfs::{
-        may_show_addresses,
-        Records, //
-    },
-    machine::own::Own,
     mm::{
         kernel_tables::{
             KernelTables,
@@ -52,7 +47,14 @@ use crate::{
         },
         Native, //
     },
-    seq::SeqWriter,
+    sys::{
+        debugfs::{
+            may_show_addresses,
+            Records, //
+        },
+        machine::own::Own,
+        seq::SeqWriter, //
+    },
     text::Size, //
 };
 use core::fmt::Write;

@@ -12,7 +12,7 @@ use super::{
     },
     pkeys, //
 };
-use crate::seq::KernelAddress;
+use crate::sys::seq::KernelAddress;
 use kernel::{
     mm::MmWithUser,
     prelude::*, //

@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/uaccess.h>
 
-#include "helpers.h"
+#include "../helpers.h"
 
 /**
  * mmlens_put_words() - store words in user space

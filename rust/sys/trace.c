@@ -8,8 +8,8 @@
 #include <linux/pid.h>
 #include <linux/sched.h>
 
-#include "helpers.h"
-#include "uapi/mmlens.h"
+#include "../helpers.h"
+#include "../uapi/mmlens.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

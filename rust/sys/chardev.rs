@@ -18,11 +18,11 @@ pub(crate) use file::{
 };
 
 use crate::{
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     vm::vma::{
         Mapped,
         NewVma, //
-    },
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{

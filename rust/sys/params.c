@@ -6,7 +6,7 @@
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 
-#include "helpers.h"
+#include "../helpers.h"
 
 unsigned int mmlens_max_buffer_mib = 256;
 module_param_named(max_buffer_mib, mmlens_max_buffer_mib, uint, 0644);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     compat,
-    seq::SeqWriter,
+    sys::seq::SeqWriter,
     vm::vma::NewVma, //
 };
 use core::{

@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 
-#include "helpers.h"
+#include "../helpers.h"
 
 /**
  * mmlens_page_kind() - what kind of page a frame is, at a glance

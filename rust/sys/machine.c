@@ -24,7 +24,7 @@
 #include <uapi/asm/vsyscall.h>
 #endif
 
-#include "helpers.h"
+#include "../helpers.h"
 
 /* From @first to @last, both inclusive. */
 #define REGION(region, first, end, meaning)				\

@@ -28,7 +28,7 @@
 #include <asm/msr.h>
 #endif
 
-#include "helpers.h"
+#include "../helpers.h"
 
 enum { PTE, PMD, PUD, P4D, PGD };
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     compat,
     ffi,
-    seq::SeqWriter, //
+    sys::seq::SeqWriter, //
 };
 use core::marker::PhantomData;
 use kernel::{

@@ -4,7 +4,7 @@
 
 use crate::{
     ffi,
-    scratch::accounted, //
+    sys::scratch::accounted, //
 };
 use kernel::{
     prelude::*,
