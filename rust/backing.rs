@@ -13,18 +13,12 @@ mod device;
 mod sparse;
 mod vmalloc;
 
-pub(crate) use area::{
-    may_see,
-    Area, //
-};
+pub(crate) use area::Area;
 pub(crate) use areas::{
     init,
     Areas, //
 };
-pub(crate) use device::{
-    may_map,
-    Regions, //
-};
+pub(crate) use device::Regions;
 pub(crate) use vmalloc::Vmalloc;
 
 use crate::{
@@ -35,6 +29,7 @@ use crate::{
         Setup,
         Strategy, //
     },
+    sys::rights::may_reach_devices,
     vm::{
         kind::{
             MixedMap,
@@ -101,7 +96,7 @@ impl Backing {
     pub(crate) fn natural_pages(setup: &Setup) -> Result<Option<usize>> {
         match setup.backing {
             setup::Backing::Ioremap => {
-                may_map()?;
+                may_reach_devices()?;
                 Registers::available(setup.region).map(Some)
             }
             _ => Ok(None),

@@ -32,13 +32,13 @@ use crate::{
     },
     sys::{
         debugfs::{
-            may_look,
             Control,
             Dir,
             Files,
             Records, //
         },
         global::global,
+        rights::may_look,
         seq::SeqWriter, //
     },
     text::Escaped, //

@@ -38,7 +38,7 @@ use inspect::Inspector;
 use kernel::prelude::*;
 use sys::{
     chardev::CharDevice,
-    debugfs::Gate, //
+    rights::Gate, //
 };
 
 module! {

@@ -11,6 +11,7 @@ pub(crate) mod debugfs;
 pub(crate) mod global;
 pub(crate) mod machine;
 pub(crate) mod params;
+pub(crate) mod rights;
 pub(crate) mod rwsem;
 pub(crate) mod scratch;
 pub(crate) mod seq;

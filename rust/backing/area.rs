@@ -12,7 +12,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    bindings,
     ffi::c_void,
     page::PAGE_SIZE,
     prelude::*, //
@@ -34,14 +33,6 @@ pub(crate) struct Area<'a> {
     address: NonNull<c_void>,
     pages: usize,
     _lifetime: PhantomData<&'a ()>,
-}
-
-/// Whether this task may see physical addresses: the rule of the files in debugfs.
-pub(crate) fn may_see() -> bool {
-    // SAFETY: Always fine for the current task.
-    let capable = unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) };
-    // SAFETY: The same.
-    capable && unsafe { ffi::mmlens_security_locked_down_kcore() } == 0
 }
 
 impl Area<'_> {
@@ -66,7 +57,7 @@ impl Area<'_> {
         KernelAddress::of(self.address.as_ptr())
     }
 
-    /// Its address as a number, for those who may see it: [`may_see`].
+    /// Its address as a number, for those who may see it.
     pub(crate) fn number(&self) -> u64 {
         self.address.addr().get() as u64
     }

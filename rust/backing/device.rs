@@ -22,7 +22,8 @@ use crate::{
     },
     sys::{
         global::global,
-        params, //
+        params,
+        rights::may_offer_devices, //
     }, //
 };
 use core::ptr::NonNull;
@@ -40,18 +41,6 @@ use kernel::{
 
 /// The name of our claims in `/proc/iomem`.
 const NAME: &CStr = c"mmlens";
-
-/// Whether this task may map device memory.
-///
-/// Errors: `EPERM` without `CAP_SYS_RAWIO`, or if the kernel is locked down against that.
-pub(crate) fn may_map() -> Result {
-    // SAFETY: Always fine for the current task.
-    if !unsafe { bindings::capable(bindings::CAP_SYS_RAWIO as c_int) } {
-        return Err(EPERM);
-    }
-    // SAFETY: The same.
-    to_result(unsafe { ffi::mmlens_security_locked_down_dev_mem() })
-}
 
 /// How a region was claimed, to be given back.
 enum Claim {
@@ -176,8 +165,7 @@ fn check_not_ram(start: u64, end: u64) -> Result {
     if unsafe { ffi::mmlens_has_ram(start, end - start) } {
         return Err(EPERM);
     }
-    // SAFETY: Always fine for the current task.
-    to_result(unsafe { ffi::mmlens_security_locked_down_dev_mem() })
+    may_offer_devices()
 }
 
 impl Drop for Region {

@@ -13,10 +13,7 @@ use super::{
     stats::Stats, //
 };
 use crate::{
-    backing::{
-        self,
-        Backing, //
-    },
+    backing::Backing,
     compat,
     setup::{
         Setup,
@@ -24,6 +21,7 @@ use crate::{
     },
     sys::{
         params,
+        rights::may_reach_devices,
         rwsem::RwSemaphore,
         trace::Numbers, //
     },
@@ -74,7 +72,7 @@ impl Memory {
     /// Errors: `EPERM`.
     pub(super) fn may_reach(&self) -> Result {
         match self.backing {
-            Backing::Device(_) => backing::may_map(),
+            Backing::Device(_) => may_reach_devices(),
             _ => Ok(()),
         }
     }

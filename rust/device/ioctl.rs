@@ -54,11 +54,11 @@ use crate::{
         DEFAULT_AROUND, //
     },
     sys::{
-        debugfs::{
-            self,
+        params,
+        rights::{
+            may_look,
             may_show_addresses, //
-        },
-        params, //
+        }, //
     }, //
 };
 use kernel::{
@@ -136,7 +136,7 @@ fn info(buffer: &Buffer, request: Request<mmlens_info>) -> Result {
         (setup.track, MMLENS_SETUP_TRACK),
         (setup.nosplit, MMLENS_SETUP_NOSPLIT), //
     ];
-    let may_see = |number: u64| if backing::may_see() { number } else { 0 };
+    let may_see = |number: u64| may_look().map_or(0, |()| number);
     request.answer(|size| mmlens_info {
         size,
         backing: memory.map_or(MMLENS_BACKING_NONE, |m| m.setup.backing as u32),
@@ -161,10 +161,7 @@ fn info(buffer: &Buffer, request: Request<mmlens_info>) -> Result {
             Some(Backing::Device(_)) => MMLENS_AREA_IOREMAP,
         },
         area_cache: area.map_or(Cache::Wb, |a| a.cache) as u32,
-        area_address: match may_show_addresses() {
-            Ok(()) => may_see(area.map_or(0, |a| a.number())),
-            Err(_) => 0,
-        },
+        area_address: may_show_addresses().map_or(0, |()| may_see(area.map_or(0, |a| a.number()))),
         phys: may_see(memory.and_then(|m| m.backing.device_address()).unwrap_or(0)),
         allocated_pages: memory.map_or(0, |m| m.backing.allocated() as u64),
         dirty_pages: memory
@@ -366,9 +363,9 @@ fn restore(buffer: &Buffer, request: Request<mmlens_revoke>) -> Result {
     buffer.restore()
 }
 
-/// Errors: those of [`debugfs::may_look`] and of [`inspect::walk`].
+/// Errors: those of [`may_look`] and of [`inspect::walk`].
 fn walk(request: Request<mmlens_walk>) -> Result {
-    debugfs::may_look()?;
+    may_look()?;
     let answer = inspect::walk(request.value())?;
     request.answer(|_| answer)
 }

@@ -25,10 +25,8 @@ use crate::{
     },
     setup::Cache,
     sys::{
-        debugfs::{
-            may_show_addresses,
-            Records, //
-        },
+        debugfs::Records,
+        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::Escaped, //

@@ -10,7 +10,6 @@ use crate::{
     backing::Vmalloc,
     sys::{
         debugfs::{
-            may_show_addresses,
             Dir,
             Files,
             Records, //
@@ -21,6 +20,7 @@ use crate::{
             Offset, //
         },
         params,
+        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::{

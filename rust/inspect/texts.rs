@@ -40,11 +40,11 @@ use crate::{
     },
     sys::{
         debugfs::{
-            may_look,
             Anonymous,
             Records, //
         },
-        params, //
+        params,
+        rights::may_look, //
     }, //
 };
 use kernel::{

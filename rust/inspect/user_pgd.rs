@@ -26,10 +26,8 @@ use crate::{
         level::Level, //
     },
     sys::{
-        debugfs::{
-            may_show_addresses,
-            Records, //
-        },
+        debugfs::Records,
+        rights::may_show_addresses,
         seq::SeqWriter, //
     }, //
 };

@@ -20,45 +20,21 @@ pub(crate) use control::Control;
 pub(crate) use records::Records;
 pub(crate) use transaction::Transaction;
 
-use crate::ffi;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     ffi::{
         c_char,
         c_void, //
     },
     prelude::*,
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Release, //
-        },
-        Arc, //
-    },
+    sync::Arc,
     uaccess::{
         UserPtr,
         UserSlice, //
     },
 };
-
-/// Whether this task may be shown kernel addresses as they are: what the sysctl `kptr_restrict` says
-/// of it. For those who have passed the checks of `debugfs`, which are stricter where that is 0.
-///
-/// Errors: `EPERM`.
-pub(crate) fn may_show_addresses() -> Result {
-    // SAFETY: Always fine for the current task.
-    if unsafe { ffi::mmlens_may_show_pointers() } {
-        Ok(())
-    } else {
-        Err(EPERM)
-    }
-}
 
 /// A folder. Removed with the last reference: those of its files and of the folders in it are among
 /// them, so it is empty then.
@@ -186,61 +162,6 @@ impl<D> Drop for Files<D> {
             unsafe { bindings::debugfs_remove(dentry.as_ptr()) };
         }
     }
-}
-
-static OPENED: Atomic<bool> = Atomic::new(false);
-
-/// Lets the files be opened, once nothing can fail any more in the `init` of the module.
-///
-/// A file can be opened as soon as it is there. If a later step of `init` failed, the module would
-/// be freed under it all the same (`do_init_module()`, kernel/module/main.c).
-pub(crate) struct Gate(());
-
-impl Gate {
-    /// The last step of `init`.
-    pub(crate) fn open() -> Self {
-        OPENED.store(true, Release);
-        Self(())
-    }
-}
-
-/// Whether this task may look at other processes' memory layout, and at page frames: the rule for
-/// opening any file of the lens, and for the ioctls that tell the same.
-///
-/// Errors: `EAGAIN` while the module is being loaded; `EPERM` without `CAP_SYS_ADMIN` in the
-/// initial user namespace, or if the kernel is locked down against reading its memory.
-pub(crate) fn may_look() -> Result {
-    if !OPENED.load(Acquire) {
-        return Err(EAGAIN);
-    }
-    // SAFETY: Always fine for the current task.
-    if !unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as i32) } {
-        return Err(EPERM);
-    }
-    // SAFETY: Always fine for the current task.
-    to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
-}
-
-/// Whether the one who opened `file` had the right to: a descriptor that was passed on gives nobody
-/// more than that.
-///
-/// # Safety
-///
-/// `file` is valid.
-unsafe fn opener_may_use(file: *const bindings::file) -> Result {
-    // SAFETY: `file` is valid by the caller's promise, the namespace is static.
-    let capable = unsafe {
-        bindings::file_ns_capable(
-            file,
-            &raw mut bindings::init_user_ns,
-            bindings::CAP_SYS_ADMIN as i32,
-        )
-    };
-    if !capable {
-        return Err(EPERM);
-    }
-    // SAFETY: Always fine for the current task.
-    to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
 }
 
 /// Hands `take` what was written in one `write` of `len` bytes at `buf`, without white space around

@@ -48,11 +48,9 @@ use crate::{
         Native, //
     },
     sys::{
-        debugfs::{
-            may_show_addresses,
-            Records, //
-        },
+        debugfs::Records,
         machine::own::Own,
+        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::Size, //

@@ -2,12 +2,14 @@
 
 //! Files that are written to: one short command for each `write`.
 
-use super::{
-    may_look,
-    opener_may_use,
-    with_command, //
+use super::with_command;
+use crate::{
+    compat,
+    sys::rights::{
+        may_look,
+        opener_may_look, //
+    }, //
 };
-use crate::compat;
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -62,7 +64,7 @@ impl<C: Control> Table<C> {
     ) -> isize {
         from_result(|| {
             // SAFETY: `file` is valid.
-            unsafe { opener_may_use(file) }?;
+            unsafe { opener_may_look(file) }?;
             // SAFETY: `file` is valid, and so is its inode.
             let data = unsafe { (*(*file).f_inode).i_private };
             // SAFETY: debugfs keeps the file from being removed during `write`, and `Files` keeps

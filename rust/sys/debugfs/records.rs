@@ -5,14 +5,16 @@
 //! Memory is constant however long the file is, and nothing is held between two records: no lock,
 //! no reference but those in `R` itself.
 
-use super::{
-    may_look,
-    opener_may_use, //
-};
 use crate::{
     compat,
     ffi,
-    sys::seq::SeqWriter, //
+    sys::{
+        rights::{
+            may_look,
+            opener_may_look, //
+        },
+        seq::SeqWriter, //
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -127,7 +129,7 @@ impl<R: Records> Table<R> {
         pos: *mut bindings::loff_t,
     ) -> isize {
         // SAFETY: `file` is valid.
-        if let Err(error) = unsafe { opener_may_use(file) } {
+        if let Err(error) = unsafe { opener_may_look(file) } {
             return error.to_errno() as isize;
         }
         // SAFETY: `file` is a seq file, and the arguments are those of `read`.

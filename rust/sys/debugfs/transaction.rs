@@ -4,11 +4,11 @@
 //! request, and what is then read from the same open file is the reply to it.
 
 use super::{
-    opener_may_use,
     records,
     with_command,
     Records, //
 };
+use crate::sys::rights::opener_may_look;
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -51,7 +51,7 @@ impl<T: Transaction> Table<T> {
     ) -> isize {
         from_result(|| {
             // SAFETY: `file` is valid.
-            unsafe { opener_may_use(file) }?;
+            unsafe { opener_may_look(file) }?;
             with_command::<MAX_REQUEST>(buf, len, |command| {
                 // SAFETY: `file` was opened by the table of records.
                 unsafe { records::Table::<T>::restart(file, |t| t.request(command)) }
