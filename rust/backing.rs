@@ -143,8 +143,8 @@ impl Backing {
     #[inline]
     pub(crate) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
         match self {
-            Backing::Vmalloc(memory) => memory.page(index),
-            Backing::Blocks(memory) => memory.page(index),
+            Backing::Vmalloc(memory) => memory.list().page(index),
+            Backing::Blocks(memory) => memory.list().page(index),
             Backing::Sparse(memory) => memory.page(index),
             Backing::Device(_) => None,
         }
@@ -166,8 +166,8 @@ impl Backing {
     #[inline]
     pub(crate) fn list(&self, index: usize) -> Option<PageList<'_>> {
         match self {
-            Backing::Vmalloc(memory) => memory.list(index),
-            Backing::Blocks(memory) => memory.list(index),
+            Backing::Vmalloc(memory) => memory.list().from(index),
+            Backing::Blocks(memory) => memory.list().from(index),
             Backing::Sparse(memory) => memory.list(index),
             Backing::Device(_) => None,
         }

@@ -14,7 +14,6 @@ use crate::{
     setup::Cache,
     sys::scratch::accounted,
     vm::page::{
-        HeldPage,
         PageList,
         PageRef, //
     }, //
@@ -217,19 +216,11 @@ impl Blocks {
         self.mapped.memory.pages.pages.len()
     }
 
-    /// Page `index`, or `None` past the end.
+    /// The pages.
     #[inline]
-    pub(super) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
-        let page = *self.mapped.memory.pages.pages.get(index)?;
-        // SAFETY: It is allocated as long as `self` is there.
-        Some(unsafe { HeldPage::new(page) })
-    }
-
-    /// The pages from `index` on, or `None` past the end.
-    pub(super) fn list(&self, index: usize) -> Option<PageList<'_>> {
-        let pages = self.mapped.memory.pages.pages.get(index..)?;
+    pub(super) fn list(&self) -> PageList<'_> {
         // SAFETY: They are allocated as long as `self` is there.
-        (!pages.is_empty()).then_some(unsafe { PageList::new(pages) })
+        unsafe { PageList::new(&self.mapped.memory.pages.pages) }
     }
 
     /// Where the kernel has it: an area with `VM_USERMAP`.

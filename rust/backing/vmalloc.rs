@@ -12,10 +12,7 @@ use crate::{
     ffi,
     setup::Cache,
     sys::scratch::accounted,
-    vm::page::{
-        HeldPage,
-        PageList, //
-    }, //
+    vm::page::PageList, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -104,18 +101,10 @@ impl Vmalloc {
         Area::new("vmalloc", self.area.address, self.pages.len(), Cache::Wb)
     }
 
-    /// Page `index`, or `None` past the end.
+    /// The pages.
     #[inline]
-    pub(crate) fn page(&self, index: usize) -> Option<HeldPage<'_>> {
-        let page = *self.pages.get(index)?;
+    pub(super) fn list(&self) -> PageList<'_> {
         // SAFETY: The area keeps its pages allocated.
-        Some(unsafe { HeldPage::new(page) })
-    }
-
-    /// The pages from `index` on, or `None` past the end.
-    pub(super) fn list(&self, index: usize) -> Option<PageList<'_>> {
-        let pages = self.pages.get(index..)?;
-        // SAFETY: The area keeps its pages allocated.
-        (!pages.is_empty()).then_some(unsafe { PageList::new(pages) })
+        unsafe { PageList::new(&self.pages) }
     }
 }

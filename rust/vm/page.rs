@@ -225,6 +225,25 @@ impl<'a> PageList<'a> {
         self.0.len()
     }
 
+    /// Page `index`, or `None` past the end.
+    #[inline]
+    pub(crate) fn page(self, index: usize) -> Option<HeldPage<'a>> {
+        let page = *self.0.get(index)?;
+        // INVARIANT: By those of the list.
+        Some(HeldPage {
+            page,
+            _keeper: PhantomData,
+        })
+    }
+
+    /// Those from page `index` on, or `None` past the end.
+    #[inline]
+    pub(crate) fn from(self, index: usize) -> Option<Self> {
+        let pages = self.0.get(index..)?;
+        // INVARIANT: It is a part of the list.
+        (!pages.is_empty()).then_some(Self(pages))
+    }
+
     /// The first of them, `most` at most.
     pub(crate) fn first(self, most: usize) -> Self {
         Self(self.0.get(..most).unwrap_or(self.0))
