@@ -71,14 +71,13 @@ class Pick:
 def pick(arch: str, wanted: str) -> Pick:
     """The kernel for `wanted`: "newest", a series such as "7.2", a flavour such as "16k"
     or "7.2-16k", or a release."""
-    path = CACHE / "kernel" / f"pick-{arch}-{wanted}.json"
-    if not path.exists():
+
+    def build(path: Path) -> None:
         with lock("archive"):
             chosen = choose(kernel_packages(arch), arch, wanted)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(asdict(chosen), indent=1) + "\n")
-        new.rename(path)
+        path.write_text(json.dumps(asdict(chosen), indent=1) + "\n")
+
+    path = make(CACHE / "kernel" / f"pick-{arch}-{wanted}.json", f"looking for a kernel {wanted} for {arch}", build)
     known = json.loads(path.read_text())
     known["packages"] = {part: Package(**fields) for part, fields in known["packages"].items()}
     return Pick(**known)

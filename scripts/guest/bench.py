@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from guest import image, kernel, module, qemu, tools
-from guest.cache import CACHE, CHECKOUT, Failure, lock, run, say
+from guest.cache import CACHE, CHECKOUT, lock, run_program, say
 
 # The largest target has 1 GiB, and so has the file that it is compared with.
 MEMORY = "3G"
@@ -34,14 +34,8 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def program(arch: str, name: str) -> Path:
     """A program of tools/bench alone, which takes less time than all the tools."""
-    target = tools.TARGET[arch]
-    words = [f"{key}={value}" for key, value in tools.environment().items()]
-    words.append(f"CARGO_TARGET_{target.upper().replace('-', '_')}_LINKER={tools.LINKER[arch]}")
     with lock(f"cargo-{arch}"):
-        run(f"building {name}", "env", *words, "RUSTFLAGS=-C target-feature=+crt-static",
-            "cargo", "build", "--quiet", "--offline", "--release", "--target", target,
-            "--package", "mmlens-bench", "--bin", name, cwd=CHECKOUT / "tools")  # fmt: skip
-    return tools.OUTPUT / target / "release" / name
+        return tools.cargo(arch, f"building {name}", "--package", "mmlens-bench", "--bin", name) / name
 
 
 def accelerator(options: argparse.Namespace, chosen: kernel.Kernel) -> str:
@@ -95,27 +89,21 @@ def boots(options: argparse.Namespace, more: list[str]) -> list[bool]:
 def main() -> int:
     """Runs scripts/bench and returns its exit code."""
     options, more = parse(sys.argv[1:])
-    try:
-        results = folder(options)
-        report = program("x86_64", "bench-report")
-        for options.icount in boots(options, more):
-            csv = results / ("instructions.csv" if options.icount else "time.csv")
-            if not options.report:
-                start = time.monotonic()
-                code = measure(options, more, csv)
-                say(f"measured in {time.monotonic() - start:.0f} s: {csv}")
-                if code:
-                    return code
-            code = subprocess.run([str(report), str(csv), "--plots", str(results)], check=False).returncode
+    results = folder(options)
+    report = program("x86_64", "bench-report")
+    for options.icount in boots(options, more):
+        csv = results / ("instructions.csv" if options.icount else "time.csv")
+        if not options.report:
+            start = time.monotonic()
+            code = measure(options, more, csv)
             if code:
                 return code
-        return 0
-    except Failure as failure:
-        say(str(failure))
-        return 1
-    except KeyboardInterrupt:
-        return 130
+            say(f"measured in {time.monotonic() - start:.0f} s: {csv}")
+        code = subprocess.run([str(report), str(csv), "--plots", str(results)], check=False).returncode
+        if code:
+            return code
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

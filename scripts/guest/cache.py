@@ -10,10 +10,11 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 CACHE = Path(os.environ["MMLENS_CACHE"])
@@ -23,6 +24,9 @@ HOST = Path(os.environ.get("MMLENS_HOST", "/"))
 
 # What Debian calls an architecture that the kernel calls x86_64 or arm64.
 DEBIAN_ARCH = {"x86_64": "amd64", "arm64": "arm64"}
+
+# Longer than anybody uses something after he has asked for it.
+IN_USE_SECONDS = 3600
 
 
 class Failure(Exception):
@@ -39,17 +43,29 @@ def digest(*parts: str | bytes) -> str:
     return sha.hexdigest()[:12]
 
 
+def contents(files: Iterable[Path], root: Path = CHECKOUT) -> dict[str, bytes]:
+    """What is in some files, by their names below `root`."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def digest_of(found: dict[str, bytes], *parts: str) -> str:
+    """A short name for something that is made of files, and of all else that decides what it becomes."""
+    return digest(*parts, *(part for item in found.items() for part in item))
+
+
 def say(text: str) -> None:
     """A line for the person who waits, never mixed with a command's stdout."""
     print(f"mmlens: {text}", file=sys.stderr, flush=True)
 
 
-def run_program(main: Callable[[], None]) -> None:
-    """Runs a program, which ends with the line of a failure if there is one."""
+def run_program(main: Callable[[], int | None]) -> None:
+    """Runs a program to its exit code, or to the line of a failure."""
     try:
-        main()
+        sys.exit(main())
     except Failure as failure:
         sys.exit(f"mmlens: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -102,6 +118,50 @@ def make(path: Path, text: str, build: Callable[[Path], None]) -> Path:
                 build(new)
             new.rename(path)
     return path
+
+
+def hold(path: Path) -> None:
+    """Keeps a file or a folder from being tidied up for as long as this process lives."""
+    fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_SH)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process needs it, or has removed it itself by now."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def changed(path: Path) -> float:
+    """When it was last changed; long ago if another process has removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def used(path: Path, keep: int) -> Path:
+    """Takes note that something is used, and of all that lies beside it keeps what was used last."""
+    path.touch()
+    tidy(path.parent, keep)
+    return path
+
+
+def tidy(folder: Path, keep: int) -> None:
+    """Removes what is in a folder, but for what was used last, and for what somebody may be using."""
+    # One at a time: two would look at what the other has removed.
+    with lock(f"tidy-{folder.name}"):
+        for old in sorted(folder.iterdir(), key=changed, reverse=True)[keep:]:
+            if changed(old) < time.time() - IN_USE_SECONDS and not is_held(old):
+                remove(old)
 
 
 def remove(path: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from guest import console, image, kernel, module, qemu, shape
-from guest.cache import CHECKOUT, HOST, Failure, remove, say
+from guest.cache import CHECKOUT, HOST, Failure, remove, run_program, say
 from guest.cpio import Archive
 
 EXIT_TIMEOUT = 124
@@ -43,7 +43,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--shared", metavar="FILE",
                         help="a file in the cache that is memory of a PCI function too (ivshmem)")  # fmt: skip
     parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
-    parser.add_argument("--module", metavar="FILE", help="a module in the cache to load in place of mmlens")
+    parser.add_argument("--module", metavar="FILE", help="a module to load in place of mmlens")
     parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
     parser.add_argument("--version", action="store_true", help="say which kernel would run, and exit")
     options = parser.parse_args(joined(words))
@@ -68,16 +68,29 @@ def copies(words: list[str]) -> list[tuple[Path, str]]:
     found = []
     for word in words:
         name, _, target = word.partition(":")
-        path = os.path.join(os.environ.get("MMLENS_CWD", os.getcwd()), name)
-        # Resolved on the host's side: its links mean its own files.
-        source = Path(str(HOST) + os.path.abspath(path))
-        if not source.exists():
-            raise Failure(f"--copy: there is no file {path}")
-        target = target or "/" + os.path.basename(os.path.abspath(path))
+        source = of_caller("--copy", name)
+        target = target or "/"
         if target.endswith("/"):
             target += source.name
         found.append((source, target))
     return found
+
+
+def of_caller(option: str, name: str) -> Path:
+    """One of the caller's files."""
+    path = os.path.abspath(os.path.join(os.environ.get("MMLENS_CWD", os.getcwd()), name))
+    # Resolved on the host's side: its links mean its own files.
+    source = Path(str(HOST) + path)
+    if not source.exists():
+        raise Failure(f"{option}: there is no file {path}")
+    return source
+
+
+def module_for(options: argparse.Namespace, chosen: kernel.Kernel) -> Path | None:
+    """What to load, if anything."""
+    if options.no_module:
+        return None
+    return of_caller("--module", options.module) if options.module else module.build(chosen)
 
 
 def payload(options: argparse.Namespace, ko: Path | None, out: Path) -> None:
@@ -106,16 +119,17 @@ def environment(interactive: bool) -> str:
 def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -> qemu.Guest:
     """Makes what is missing, and puts the guest together in a folder of its own."""
     userland = image.userland(options.arch)
-    ko = None if options.no_module else Path(options.module) if options.module else module.build(chosen)
     initrd = folder / "initrd"
     shutil.copyfile(qemu.early_initrd(chosen, userland, GUEST / "init"), initrd)
-    payload(options, ko, initrd)
+    payload(options, module_for(options, chosen), initrd)
     disks = [userland / "root.ext4", chosen.modules]
     timeout = options.timeout or (600 if options.command else None)
     memory = shape.memory(options.shape, options.memory, options.arch)
     append = " ".join(filter(None, (chosen.append, shape.append(options.shape, options.arch), options.append)))
     words = shape.words(options.shape, options.arch, options.cpus, memory) + options.qemu
     if options.shared:
+        # QEMU writes to it, so that it has to be where the root may.
+        of_caller("--shared", options.shared)
         words += qemu.shared_memory(Path(options.shared))
     return qemu.Guest(options.arch, chosen.image, initrd, folder, disks, options.cpus, memory,
                       append, words, options.icount, timeout)  # fmt: skip
@@ -127,27 +141,14 @@ def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
     if interactive and not sys.stdin.isatty():
         raise Failure("a shell needs a terminal; try: scripts/vm -- CMD")
     folder = qemu.run_folder()
-    guest = assemble(options, chosen, folder)
-    accelerator = "tcg"
-    if not options.icount:
-        accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
-    process = qemu.start(guest, accelerator, interactive)
-    has_time = not interactive and (guest.timeout or 0) > qemu.BOOT_SECONDS
-    if has_time and not qemu.comes_up(guest, process):
-        say(f"the guest did not come up in {qemu.BOOT_SECONDS} s; trying once more")
-        process.kill()
-        process.wait()
-        process = qemu.start(guest, accelerator, interactive)
-    in_time = True
     try:
-        if interactive:
-            qemu.converse(process)
-        else:
-            in_time = qemu.follow(guest, process)
+        guest = assemble(options, chosen, folder)
+        accelerator = "tcg"
+        if not options.icount:
+            accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
+        in_time = qemu.run(guest, accelerator, interactive)
         return judge(folder, in_time, guest.timeout)
     finally:
-        if process.poll() is None:
-            process.kill()
         for name in ("initrd", "stdout", "stderr"):
             remove(folder / name)
 
@@ -190,11 +191,6 @@ def main() -> int:
             print(kernel.describe(options.arch, options.kernel))
             return 0
         return boot(options, kernel.find(options.arch, options.kernel))
-    except Failure as failure:
-        say(str(failure))
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except BrokenPipeError:
         # Whoever read the output has gone, like `| head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -202,4 +198,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -6,13 +6,11 @@ kernel is built once, and a build for one kernel never sees the objects of anoth
 """
 
 import os
-import shutil
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from guest.cache import CACHE, CHECKOUT, digest, lock, remove, run, run_program, timed
+from guest.cache import CACHE, CHECKOUT, contents, digest_of, lock, remove, run, run_program, timed, used
 from guest.kernel import Kernel, find
 
 BUILDS = CACHE / "build"
@@ -56,36 +54,27 @@ def sources(module: Module, root: Path = CHECKOUT) -> list[Path]:
 def build(kernel: Kernel, *options: str, module: Module = MMLENS, root: Path = CHECKOUT) -> Path:
     """A module for this kernel, from the sources in `root`; `options` are more arguments for make."""
     args = kernel.make_args()
-    files = sources(module, root)
+    files = contents(sources(module, root), root)
     name = Path(module.ko).name
-    parts: list[str | bytes] = [module.folder, kernel.release, *args, *options]
-    for path in files:
-        parts += [str(path.relative_to(root)), path.read_bytes()]
-    folder = BUILDS / digest(*parts)
+    folder = BUILDS / digest_of(files, module.folder, kernel.release, *args, *options)
     stamp = folder / "complete"
     with lock(f"build-{folder.name}"):
         if not stamp.exists():
             remove(folder)
-            for path in files:
-                target = folder / path.relative_to(root)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+            stage(files, folder)
             with timed(f"{name} for {kernel.release}"):
                 run(f"building {name}", "make", f"-j{os.cpu_count()}", *args, *options,
                     f"M={folder / module.folder}", "modules", warnings=True)  # fmt: skip
-        stamp.touch()
-    forget_old_builds(folder)
-    return folder / module.ko
+            stamp.touch()
+    return used(folder, KEEP) / module.ko
 
 
-def forget_old_builds(current: Path) -> None:
-    """Keeps the builds used last; never one that somebody may be using now."""
-    # One at a time: two would look at what the other has removed.
-    with lock("builds"):
-        builds = sorted(BUILDS.glob("*/complete"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
-        for stamp in builds[KEEP:]:
-            if stamp.parent != current and time.time() - stamp.stat().st_mtime > 3600:
-                remove(stamp.parent)
+def stage(files: dict[str, bytes], folder: Path) -> None:
+    """Writes sources into a folder of their own."""
+    for name, data in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guest.cache import CACHE, digest, make, remove
+from guest.cache import CACHE, digest, hold, make, say, tidy
 from guest.cpio import Archive
 from guest.kernel import Kernel
 
@@ -92,6 +92,28 @@ def start(guest: Guest, accelerator: str, interactive: bool = False) -> subproce
         )  # fmt: skip
 
 
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends QEMU, if it has not ended."""
+    process.kill()
+    process.wait()
+
+
+def run(guest: Guest, accelerator: str, interactive: bool) -> bool:
+    """Runs a guest to its end. False if time ran out."""
+    process = start(guest, accelerator, interactive)
+    try:
+        if interactive:
+            converse(process)
+            return True
+        if (guest.timeout or 0) > BOOT_SECONDS and not comes_up(guest, process):
+            say(f"the guest did not come up in {BOOT_SECONDS} s; trying once more")
+            stop(process)
+            process = start(guest, accelerator)
+        return follow(guest, process)
+    finally:
+        stop(process)
+
+
 def comes_up(guest: Guest, process: subprocess.Popen[bytes]) -> bool:
     """Waits for the guest's first word. False if it hangs before, which emulation
     does once in a great while, early in the kernel's boot."""
@@ -133,9 +155,7 @@ def follow(guest: Guest, process: subprocess.Popen[bytes]) -> bool:
                 return False
         return True
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        stop(process)
         drain()
 
 
@@ -176,8 +196,9 @@ def boots_with_kvm(arch: str, kernel: Path, busybox: Path) -> bool:
         try:
             process.wait(PROBE_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            pass
+        finally:
+            stop(process)
         log = folder / "console.log"
         return log.exists() and b"it-lives" in log.read_bytes()
 
@@ -199,19 +220,12 @@ def early_initrd(kernel: Kernel, userland: Path, init: Path) -> Path:
     return make(CACHE / "image" / f"initrd-{kernel.release}-{key}", f"initial file system of {kernel.release}", build)
 
 
-def changed(path: Path) -> float:
-    """When it was last changed; long ago if another process has removed it."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0
-
-
 def run_folder() -> Path:
     """A folder for one run; the logs of the last few are kept."""
     runs = CACHE / "run"
     runs.mkdir(parents=True, exist_ok=True)
-    for old in sorted(runs.iterdir(), key=changed, reverse=True)[KEEP_RUNS:]:
-        if changed(old) < time.time() - 3600:
-            remove(old)
-    return Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=runs))
+    tidy(runs, KEEP_RUNS)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=runs))
+    # A run may last for hours.
+    hold(folder)
+    return folder

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, make, run, run_program
+from guest.cache import CACHE, CHECKOUT, Failure, contents, digest_of, lock, make, run, run_program, used
 
 TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 LINKER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
@@ -21,6 +21,7 @@ BENCH_SMOKE = """#!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 exec ./bench --smoke --peer mmlens_peer.ko
 """
+KEEP = 10
 # Where cargo leaves what was built.
 OUTPUT = CACHE / "cargo-target"
 
@@ -46,34 +47,40 @@ def sources() -> list[Path]:
     found = list((CHECKOUT / "rust").glob("*.rs"))
     for root in roots:
         found += [path for path in root.rglob("*") if path.suffix in (".rs", ".toml", ".h") and path.is_file()]
-    return sorted(path for path in found if "target" not in path.parts)
+    return sorted(path for path in found if "target" not in path.relative_to(CHECKOUT).parts)
+
+
+def cargo(arch: str, what: str, *options: str) -> Path:
+    """Builds static programs for an architecture, and says where they are until another build."""
+    words = [f"{name}={value}" for name, value in environment().items()]
+    words.append(f"CARGO_TARGET_{TARGET[arch].upper().replace('-', '_')}_LINKER={LINKER[arch]}")
+    run(what, "env", *words, "RUSTFLAGS=-C target-feature=+crt-static", "cargo", "build", "--quiet", "--offline",
+        "--release", "--target", TARGET[arch], *options, cwd=CHECKOUT / "tools")  # fmt: skip
+    return OUTPUT / TARGET[arch] / "release"
 
 
 def build(arch: str) -> Path:
     """The folder with PROGRAMS for an architecture."""
-    parts: list[str | bytes] = [arch, TARGET[arch], LINKER[arch], *PROGRAMS]
-    for path in sources():
-        parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
+    files = contents(sources())
 
-    def cargo(output: Path) -> None:
-        linker = f"CARGO_TARGET_{TARGET[arch].upper().replace('-', '_')}_LINKER={LINKER[arch]}"
-        words = [f"{name}={value}" for name, value in environment().items()]
+    def programs(output: Path) -> None:
         packages = [word for package in PROGRAMS.values() for word in ("--package", package)]
         # What is copied below must be what this call has built.
         with lock(f"cargo-{arch}"):
-            run(f"building the tools for {arch}", "env", *words, linker, "RUSTFLAGS=-C target-feature=+crt-static",
-                # Without pictures as PNG, which need fonts, and what draws plots.
-                "cargo", "build", "--quiet", "--offline", "--release", "--no-default-features",
-                "--target", TARGET[arch], *packages, cwd=CHECKOUT / "tools")  # fmt: skip
+            # Without pictures as PNG, which need fonts, and what draws plots.
+            built = cargo(arch, f"building the tools for {arch}", "--no-default-features", *packages)
+            if contents(sources()) != files:
+                raise Failure("the sources of the tools were changed meanwhile; try: again")
             output.mkdir()
             for name in PROGRAMS:
-                shutil.copy(OUTPUT / TARGET[arch] / "release" / name, output / name)
+                shutil.copy(built / name, output / name)
         # For selftests/run: what to run beside its own programs.
         (output / "more_programs").write_text("tool_commands\nbench_smoke\n")
         (output / "bench_smoke").write_text(BENCH_SMOKE)
         (output / "bench_smoke").chmod(0o755)
 
-    return make(CACHE / "tools" / digest(*parts), f"tools for {arch}", cargo)
+    name = digest_of(files, arch, Path(__file__).read_text())
+    return used(make(CACHE / "tools" / name, f"tools for {arch}", programs), KEEP)
 
 
 def test() -> subprocess.CompletedProcess[str]:
