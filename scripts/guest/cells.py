@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from guest import kernel, module, shape, tools
-from guest.cache import CACHE, CHECKOUT, Failure, digest, make, run, say
+from guest.cache import CACHE, CHECKOUT, Failure, contents, digest_of, hold, make, run, run_program, say, used
 from guest.ktap import Count, Parser
 
 # The longest first.
@@ -30,7 +31,7 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "ar
               "x86_64:newest:stress", "arm64:newest:stress", "arm64:debug")  # fmt: skip
 # How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
 # checker on takes ten times as long for each round, and sees in one what others see in many.
-EFFORT = {"x86_64:debug": 10, "arm64:debug": 10}
+DEBUG_EFFORT = 10
 OTHERS_EFFORT = 15
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"
@@ -47,6 +48,7 @@ COMPILER32 = {
     "x86_64": "x86_64-linux-gnu-gcc-14 -m32",
     "arm64": "clang-19 --target=arm-linux-gnueabi -march=armv7-a -fuse-ld=lld-19",
 }
+KEEP = 10
 # Under emulation, and with every checker on, the slowest cell takes minutes.
 CELL_SECONDS = 2400
 # What guests share with the host: two huge pages of arm64 with 16K pages. The pages for words are the
@@ -56,6 +58,40 @@ SHARED_PAGE = 64 << 10
 GUEST_WORDS = b"mmlens-was-here and read host-was-here"
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What a guest of the tests is."""
+
+    arch: str
+    wanted: str
+    shapes: tuple[str, ...]
+
+    def find_kernel(self) -> kernel.Kernel:
+        """Its kernel, made if need be."""
+        return kernel.find(self.arch, self.wanted)
+
+    def command(self, seconds: int, append: str, *options: str) -> list[str]:
+        """What runs its guest, which ends when this process does; `append` is for the kernel."""
+        words = ["setpriv", "--pdeathsig", "TERM", str(CHECKOUT / "scripts/vm"), "--arch", self.arch,
+                 "--kernel", self.wanted, "--timeout", str(seconds), "--append", append]  # fmt: skip
+        return words + [word for name in self.shapes for word in ("--shape", name)] + list(options)
+
+
+def parse(name: str) -> Cell:
+    """The cell of a name."""
+    arch, wanted, shapes = (*name.split(":", 2), "", "")[:3]
+    if arch not in COMPILER or not wanted:
+        raise Failure(f"there is no cell {name}; try: one of {' '.join(CELLS)}")
+    return Cell(arch, wanted, tuple(filter(None, shapes.split("+"))))
+
+
+def positive(text: str) -> int:
+    """A number on the command line that is not 0."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return int(text)
+
+
 def main() -> int:
     """Runs what was asked for, everything by default; the last line is the sum."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests; all of them by default.")
@@ -63,9 +99,9 @@ def main() -> int:
                         help=f"ARCH:KERNEL[:SHAPE[+SHAPE...]], such as {', '.join(CELLS)}")  # fmt: skip
     parser.add_argument("--host", action="store_true", help="the host's tests")
     parser.add_argument("--full", action="store_true", help="every cell: also those that are not run by default")
-    parser.add_argument("--effort", type=int, metavar="PERCENT",
+    parser.add_argument("--effort", type=positive, metavar="PERCENT",
                         help="how much of what tests repeat to do; by default a part, and all of it with --full")
-    parser.add_argument("--soak", type=int, default=0, metavar="MINUTES",
+    parser.add_argument("--soak", type=positive, default=0, metavar="MINUTES",
                         help=f"only the races, for about so long; in {SOAK_CELL}, or in the cells that are named")
     options = parser.parse_args()
     if options.soak and not options.cell:
@@ -95,7 +131,9 @@ def effort(cell: str, options: argparse.Namespace) -> int:
         return int(options.effort)
     if options.soak:
         return int(options.soak) * 60 * 100 // (RACE_COUNT * RACE_SECONDS)
-    return 100 if options.full else EFFORT.get(cell, OTHERS_EFFORT)
+    if options.full:
+        return 100
+    return DEBUG_EFFORT if cell.split(":")[1:2] == ["debug"] else OTHERS_EFFORT
 
 
 def step(name: str, percent: int, soak: int) -> tuple[Count, float]:
@@ -140,7 +178,9 @@ def cargo_tests() -> Count:
     """The tests of tools/."""
     done = tools.test()
     results = re.findall(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", done.stdout, re.M)
-    bad = re.findall(r"^    (\S+)$", done.stdout.rpartition("failures:")[2], re.M)
+    # Each crate ends with a list of its own.
+    lists = re.findall(r"^failures:\n((?:    \S+\n)+)", done.stdout, re.M)
+    bad = " ".join(lists).split()
     if done.returncode:
         print(done.stdout)
         bad = bad or ["cargo test"]
@@ -161,7 +201,9 @@ def shared_file() -> Iterator[Path]:
         file.seek(SHARED_BYTES - SHARED_PAGE)
         file.write(b"host-was-here")
         file.flush()
-        yield Path(file.name)
+        path = Path(file.name)
+        hold(path)
+        yield path
 
 
 def witness(path: Path) -> Count:
@@ -174,35 +216,19 @@ def witness(path: Path) -> Count:
     return Count(failed=[f"device_io: the host sees {seen!r} in the memory that it shares"])
 
 
-def guest_command(cell: str, shared: Path, percent: int, soak: int) -> list[str]:
-    """What runs the kselftests in the guest of a cell."""
-    arch, wanted, shapes = (*cell.split(":", 2), "", "")[:3]
-    if arch not in COMPILER or not wanted:
-        raise Failure(f"there is no cell {cell}; try: one of {' '.join(CELLS)}")
-    chosen = kernel.find(arch, wanted)
-    programs = build_selftests(arch, chosen)
-    modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
-    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted]
-    command += ["--timeout", str(CELL_SECONDS + 90 * soak), "--shared", str(shared), "--append", POISON]
-    for name in filter(None, shapes.split("+")):
-        command += ["--shape", name]
-    files = ["--copy", f"{programs}:/selftests"]
-    for path in [*modules, *sorted(tools.build(arch).iterdir())]:
-        files += ["--copy", f"{path}:/selftests/"]
-    return [*command, *files, "--", "/selftests/run", "--effort", str(percent), *only(cell, soak)]
-
-
-def only(cell: str, soak: int) -> list[str]:
-    """The programs that run in a cell, if these are not all."""
-    arch, _, shapes = (*cell.split(":", 2), "", "")[:3]
-    return list(RACES) if soak else shape.programs(list(filter(None, shapes.split("+"))), arch)
-
-
-def guest_tests(cell: str, percent: int, soak: int) -> Count:
+def guest_tests(name: str, percent: int, soak: int) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
+    cell = parse(name)
+    only = list(RACES) if soak else shape.programs(cell.shapes, cell.arch)
+    chosen = cell.find_kernel()
+    files = ["--copy", f"{build_selftests(cell.arch, chosen)}:/selftests"]
+    modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
+    for path in [*modules, *sorted(tools.build(cell.arch).iterdir())]:
+        files += ["--copy", f"{path}:/selftests/"]
     with shared_file() as shared:
-        count = run_guest(cell, guest_command(cell, shared, percent, soak))
-        if not only(cell, soak):
+        command = cell.command(CELL_SECONDS + 90 * soak, POISON, "--shared", str(shared), *files)
+        count = run_guest(name, [*command, "--", "/selftests/run", "--effort", str(percent), *only])
+        if not only:
             count.add(witness(shared))
     return count
 
@@ -235,20 +261,24 @@ def run_guest(cell: str, command: list[str]) -> Count:
 def build_selftests(arch: str, chosen: kernel.Kernel) -> Path:
     """The selftests for one architecture, built against a kernel's own source."""
     source = chosen.source()
-    parts: list[str | bytes] = [arch, str(source), COMPILER[arch], COMPILER32[arch]]
-    for folder in ("selftests", "samples", "rust/uapi"):
-        for path in sorted((CHECKOUT / folder).rglob("*")):
-            # A patch in mutants/ is of no program.
-            if path.is_file() and path.suffix != ".patch":
-                parts += [str(path.relative_to(CHECKOUT)), path.read_bytes()]
+    files = contents(selftest_sources())
 
     def build(output: Path) -> None:
         output.mkdir()
         run("building the selftests", "make", "-C", CHECKOUT / "selftests", f"-j{os.cpu_count()}", f"ARCH={arch}",
             f"CC={COMPILER[arch]}", f"CC32={COMPILER32[arch]}", f"KSRC={source}", f"OUTPUT={output}")  # fmt: skip
+        if contents(selftest_sources()) != files:
+            raise Failure("the sources of the selftests were changed meanwhile; try: again")
 
-    return make(CACHE / "selftests" / digest(*parts), f"selftests for {arch}", build)
+    name = digest_of(files, arch, str(source), COMPILER[arch], COMPILER32[arch])
+    return used(make(CACHE / "selftests" / name, f"selftests for {arch}", build), KEEP)
+
+
+def selftest_sources() -> list[Path]:
+    """All that the selftests are made of; what is in mutants/ is of no program."""
+    paths = (path for folder in ("selftests", "samples", "rust/uapi") for path in (CHECKOUT / folder).rglob("*"))
+    return sorted(path for path in paths if path.is_file() and path.parent.name != "mutants")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

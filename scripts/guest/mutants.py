@@ -10,18 +10,16 @@ promise something that they do not hold.
 import argparse
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guest import cells, kernel, module
-from guest.cache import CACHE, CHECKOUT, Failure, say
-from guest.console import text_of
+from guest import cells, cli, kernel, module
+from guest.cache import CACHE, CHECKOUT, Failure, contents, run_program
+from guest.console import splats, text_of
 from guest.ktap import Count, Parser
 
 FOLDER = CHECKOUT / "selftests/mutants"
@@ -33,6 +31,9 @@ CONTROL_SECONDS = 2400
 QUICKLY = ("KRUSTFLAGS=-Cdebuginfo=0", "KCFLAGS=-g0")
 WORDS = ("Breaks", "Rule", "Cell", "Append", "Effort", "Run", "Says", "Hangs", "Survives")
 TIMEOUT = re.compile(r"^\W*(\w+): Test terminated by timeout", re.M)
+PASSED = re.compile(r"^[# ]*ok \d+ (\S+)$", re.M)
+# What a kernel complains of if the machine is busy, whatever the module does.
+LATE = re.compile(r"rcu: |watchdog: |NMI watchdog: |Watchdog |INFO: (?:rcu_|task )")
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,28 @@ class Verdict:
 
 @dataclass
 class Trial:
-    """How a run in a guest ended, what the kernel complained of, and all that the tests said."""
+    """How a run in a guest ended, what it and the kernel complained of, and all that the tests said."""
 
     count: Count = field(default_factory=Count)
-    kernel: str = ""
+    errors: str = ""
     status: int = 0
     output: str = ""
+
+    def passed(self) -> set[str]:
+        """The tests that passed."""
+        return set(PASSED.findall(self.output))
+
+    def failed(self, even_late: bool) -> set[str]:
+        """Those that failed; on a busy machine anything may take too long."""
+        late = set() if even_late else set(TIMEOUT.findall(self.output))
+        return {name for name in self.count.failed if name.rpartition(".")[2] not in late}
+
+    def complaint(self, pattern: str) -> str:
+        """The line of a report of the kernel's that matches, if one does. Nothing else that is said on the way
+        counts: not how the guest boots, and not that it does not come up."""
+        reports = splats(self.errors) if pattern and self.status == cli.EXIT_SPLAT else []
+        lines = [text_of(line) for report in reports if not LATE.match(report.title) for line in report.lines]
+        return next((line for line in lines if re.search(pattern, line)), "")
 
 
 def read(patch: Path) -> Mutant:
@@ -147,34 +164,18 @@ def build(mutant: Mutant, chosen: kernel.Kernel) -> Path:
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="mutant-") as name:
         folder = Path(name)
-        for path in module.sources(module.MMLENS):
-            target = folder / path.relative_to(CHECKOUT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+        module.stage(contents(module.sources(module.MMLENS)), folder)
         done = git_apply(mutant, folder)
         if done.returncode:
             raise Failure(f"it does not apply: {done.stderr.strip()}")
         return module.build(chosen, *QUICKLY, root=folder)
 
 
-def find_kernel(place: Place) -> tuple[str, str, str, kernel.Kernel]:
-    """The architecture, the kernel's name, the shapes and the kernel of a place."""
-    arch, wanted, shapes = (*place.cell.split(":", 2), "", "")[:3]
-    if arch not in cells.COMPILER or not wanted:
-        raise Failure(f"there is no cell {place.cell}; try: one of {' '.join(cells.CELLS)}")
-    return arch, wanted, shapes, kernel.find(arch, wanted)
-
-
 def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
     """Runs some tests in a guest with a module."""
-    arch, wanted, shapes, chosen = find_kernel(place)
-    programs = cells.build_selftests(arch, chosen)
-    command = [str(CHECKOUT / "scripts/vm"), "--arch", arch, "--kernel", wanted, "--timeout", str(seconds)]
-    command += ["--module", str(ko), "--copy", f"{programs}:/selftests"]
-    if place.append:
-        command += ["--append", place.append]
-    for name in filter(None, shapes.split("+")):
-        command += ["--shape", name]
+    cell = cells.parse(place.cell)
+    programs = cells.build_selftests(cell.arch, cell.find_kernel())
+    command = cell.command(seconds, place.append, "--module", str(ko), "--copy", f"{programs}:/selftests")
     command += ["--", "/selftests/run", "--effort", place.effort]
     command += [" -r ".join(test.split(" ", 1)) for test in tests]
     done = subprocess.run(
@@ -188,41 +189,40 @@ def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
 
 def control(place: Place, mutants: list[Mutant]) -> str:
     """Runs the tests of all mutants of a place with the sound module; says what is wrong, if anything is."""
-    ko = module.build(find_kernel(place)[3])
+    ko = module.build(cells.parse(place.cell).find_kernel())
     tests = sorted({test for mutant in mutants for test in mutant.tests})
     trial = attempt(place, ko, tests, CONTROL_SECONDS)
-    bad = trial.count.failed + trial.count.skipped
-    # A name of no test runs none, and then a program is all that is counted.
-    if not bad and trial.status == 0 and trial.count.passed == len(tests):
+    # A program that is asked for a test that it does not have runs none, and has not failed.
+    wanted = {test.partition(" ")[2] for test in tests}
+    bad = trial.count.failed + trial.count.skipped + sorted(wanted - trial.passed() - set(trial.count.failed))
+    if not bad and trial.status == 0:
         return ""
-    print(trial.output + trial.kernel)
-    return f"the sound module: {trial.count}, exit code {trial.status} {', '.join(bad)}"
+    print(trial.output + trial.errors)
+    return f"the sound module: {trial.count}, exit code {trial.status}: {', '.join(bad)}"
 
 
 def judge(mutant: Mutant, trial: Trial) -> Verdict:
     """What the run means for the mutant."""
-    said = re.search(mutant.says, trial.kernel, re.M) if mutant.says else None
-    names = [test.partition(" ")[2] for test in mutant.tests]
-    # On a busy machine anything may take too long.
-    late = set() if mutant.hangs else set(TIMEOUT.findall(trial.output))
-    red = [name for name in names if name in trial.count.failed and name.rpartition(".")[2] not in late]
-    if said:
-        before, behind = trial.kernel[: said.end()].rpartition("\n")[2], trial.kernel[said.end() :]
-        return Verdict(mutant, "killed", text_of(before + behind.partition("\n")[0]).strip())
-    if len(red) == len(names):
-        return Verdict(mutant, "killed", " ".join(red))
-    others = [name for name in trial.count.failed if name not in red]
-    rest = f"{trial.count}, exit code {trial.status}" + (f": {', '.join(others)}" if others else "")
-    loaded = "could not be loaded" not in trial.kernel
-    ran = trial.count.passed or trial.count.failed
-    return Verdict(mutant, "survived" if loaded and ran else "error", rest, trial.output + trial.kernel)
+    names = {test.partition(" ")[2] for test in mutant.tests}
+    red = names & trial.failed(bool(mutant.hangs))
+    noticed = trial.complaint(mutant.says) or (" ".join(sorted(red)) if red == names else "")
+    if noticed and mutant.survives:
+        return Verdict(mutant, "error", f"it was noticed, so that it must not say Survives: {noticed}")
+    if noticed:
+        return Verdict(mutant, "killed", noticed)
+    rest = f"{trial.count}, exit code {trial.status}"
+    open_ones = names - red - trial.passed()
+    log = trial.output + trial.errors
+    if open_ones:
+        return Verdict(mutant, "error", f"no answer of {', '.join(sorted(open_ones))}; {rest}", log)
+    return Verdict(mutant, "survived", rest, log)
 
 
 def try_out(mutant: Mutant) -> Verdict:
     """Builds a mutant, runs its tests, and says what became of it."""
     start = time.monotonic()
     try:
-        ko = build(mutant, find_kernel(mutant.place)[3])
+        ko = build(mutant, cells.parse(mutant.place.cell).find_kernel())
         verdict = judge(mutant, attempt(mutant.place, ko, list(mutant.tests), MUTANT_SECONDS))
     except Failure as failure:
         verdict = Verdict(mutant, "error", str(failure))
@@ -231,18 +231,17 @@ def try_out(mutant: Mutant) -> Verdict:
     return verdict
 
 
-def run_all(mutants: list[Mutant], jobs: int) -> list[Verdict]:
+def run_all(mutants: list[Mutant], jobs: int, with_controls: bool) -> list[Verdict]:
     """First the controls, then each mutant whose control is sound."""
     groups: dict[Place, list[Mutant]] = {}
-    for mutant in mutants:
+    for mutant in mutants if with_controls else []:
         groups.setdefault(mutant.place, []).append(mutant)
     with ThreadPoolExecutor(jobs) as pool:
         wrong = dict(zip(groups, pool.map(lambda place: control(place, groups[place]), groups)))
         for place, why in wrong.items():
             print(f"control   {place}: {why or 'sound'}", flush=True)
-        sound = [mutant for mutant in mutants if not wrong[mutant.place]]
-        found = list(pool.map(try_out, sound))
-    return found + [Verdict(m, "error", wrong[m.place]) for m in mutants if wrong[m.place]]
+        found = list(pool.map(try_out, (mutant for mutant in mutants if not wrong.get(mutant.place))))
+    return found + [Verdict(m, "error", wrong[m.place]) for m in mutants if wrong.get(m.place)]
 
 
 def report(verdicts: list[Verdict]) -> int:
@@ -282,26 +281,20 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what they are, and exit")
     parser.add_argument("--check", action="store_true", help="only see that they apply and name tests, and exit")
     parser.add_argument("--no-control", action="store_true", help="do not try the sound module first")
-    parser.add_argument("--jobs", type=int, default=cells.JOBS, help="guests at a time; default: %(default)s")
+    parser.add_argument("--jobs", type=cells.positive, default=cells.JOBS, metavar="N",
+                        help="guests at a time; default: %(default)s")  # fmt: skip
     options = parser.parse_args()
-    try:
-        mutants = chosen_by(options.name)
-        if options.list:
-            for mutant in mutants:
-                print(f"{mutant.name:<26} {mutant.place}: {', '.join(mutant.tests)}\n    {mutant.breaks}")
-            return 0
-        if options.check:
-            wrong = [f"{mutant.name}: {problem}" for mutant in mutants for problem in problems(mutant)]
-            print("\n".join(wrong), end="\n" if wrong else "")
-            return 1 if wrong else 0
-        if options.no_control:
-            with ThreadPoolExecutor(options.jobs) as pool:
-                return report(list(pool.map(try_out, mutants)))
-        return report(run_all(mutants, options.jobs))
-    except Failure as failure:
-        say(str(failure))
-        return 1
+    mutants = chosen_by(options.name)
+    if options.list:
+        for mutant in mutants:
+            print(f"{mutant.name:<26} {mutant.place}: {', '.join(mutant.tests)}\n    {mutant.breaks}")
+        return 0
+    if options.check:
+        wrong = [f"{mutant.name}: {problem}" for mutant in mutants for problem in problems(mutant)]
+        print("\n".join(wrong), end="\n" if wrong else "")
+        return 1 if wrong else 0
+    return report(run_all(mutants, options.jobs, not options.no_control))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

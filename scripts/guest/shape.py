@@ -3,7 +3,7 @@
 the architecture and the kernel."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from guest.cache import Failure
@@ -98,7 +98,7 @@ def words(names: list[str], arch: str, cpus: int, size: str) -> list[str]:
     return found
 
 
-def programs(names: list[str], arch: str) -> list[str]:
+def programs(names: Iterable[str], arch: str) -> list[str]:
     """What runs in a test cell of these shapes, if that is not all."""
     return [program for name in names for program in find(name, arch).programs]
 

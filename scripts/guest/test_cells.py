@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the cells' names, and of what a guest is asked to do."""
+
+import argparse
+import unittest
+
+from guest import cells, shape
+from guest.cache import Failure
+
+
+class Cells(unittest.TestCase):
+    """What a name means."""
+
+    def test_all_can_be_read(self) -> None:
+        for name in (*cells.CELLS, *cells.MORE_CELLS, cells.SOAK_CELL):
+            with self.subTest(name):
+                cell = cells.parse(name)
+                for one in cell.shapes:
+                    shape.find(one, cell.arch)
+
+    def test_parts(self) -> None:
+        self.assertEqual(cells.Cell("arm64", "7.2-16k", ("numa", "1g")), cells.parse("arm64:7.2-16k:numa+1g"))
+        for name in ("arm64", "arm64:", "riscv:newest", ""):
+            with self.subTest(name), self.assertRaises(Failure):
+                cells.parse(name)
+
+    def test_command(self) -> None:
+        words = cells.parse("x86_64:7.2:pti+4level").command(7, "a=1", "--more")
+        at = words.index("--arch")
+        self.assertEqual(
+            "--arch x86_64 --kernel 7.2 --timeout 7 --append a=1 --shape pti --shape 4level --more",
+            " ".join(words[at:]),
+        )
+
+    def test_effort(self) -> None:
+        """Less where each round takes longer, whatever the machine looks like."""
+        options = argparse.Namespace(effort=None, soak=0, full=False)
+        for name, percent in (
+            ("x86_64:newest", cells.OTHERS_EFFORT),
+            ("arm64:debug", cells.DEBUG_EFFORT),
+            ("x86_64:debug:numa", cells.DEBUG_EFFORT),
+            ("host", cells.OTHERS_EFFORT),
+        ):
+            self.assertEqual(percent, cells.effort(name, options))
+        options.full = True
+        self.assertEqual(100, cells.effort("x86_64:debug", options))
+
+    def test_numbers(self) -> None:
+        self.assertEqual(30, cells.positive("30"))
+        for text in ("0", "-1", "x", ""):
+            with self.subTest(text), self.assertRaises(argparse.ArgumentTypeError):
+                cells.positive(text)
+
+
+if __name__ == "__main__":
+    unittest.main()
