@@ -24,6 +24,7 @@ pub mod memory;
 pub mod page;
 pub mod position;
 pub mod scan;
+pub mod seam;
 pub mod show;
 pub mod softleaf;
 pub mod walk;

@@ -68,6 +68,7 @@ TEST(own_ranges_are_mapped_without_a_hole)
 		EXPECT_EQ(r->last + 1 - r->start, mapped) TH_LOG("%s", r->name);
 	}
 	EXPECT_EQ(0, own.wx);
+	EXPECT_FALSE(own.torn);
 	kernel_free(&own);
 }
 

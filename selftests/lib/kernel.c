@@ -65,6 +65,7 @@ int kernel_tables(const char *file, struct kernel_text *tables)
 
 		if (!strncmp(line, "# not walked: ", 14) && tables->nr_regions)
 			tables->region[tables->nr_regions - 1].skipped = true;
+		tables->torn |= *line == '#' && strstr(line, ": not of the tables above: ");
 		if (*line == '#' || sscanf(line, "w+x: %ld pages", &tables->wx) == 1)
 			continue;
 		if (!strncmp(line, "region ", 7)) {

@@ -28,6 +28,7 @@ struct kernel_text {
 	struct kernel_run *run;
 	size_t nr;
 	long wx;			/* pages; -1 if it is not said */
+	bool torn;			/* the levels of a region do not fit */
 };
 
 /* 0 or a negative errno; EBADMSG if a line has another shape. */

@@ -37,6 +37,7 @@ use crate::{
             Level, //
         },
         position::Position,
+        seam::Seam,
         show::{
             self,
             Context, //
@@ -187,30 +188,39 @@ impl Source for Everything {
     }
 }
 
-/// Pages that can be written and executed, counted while the file is read from its beginning.
+/// What is added up while the file is read from its beginning.
 #[derive(Clone, Copy, Default)]
-struct Count {
+struct Sum {
+    /// Pages that can be written and executed.
+    pages: u64,
+    /// Of the level that is shown.
+    seam: Seam,
+}
+
+/// A [`Sum`], and whether it is one.
+#[derive(Clone, Copy, Default)]
+struct Account {
     /// The position that was asked for last.
     at: u64,
     /// The one that follows it.
     next: u64,
-    /// Pages before the last position, and behind.
-    before: u64,
-    pages: u64,
+    /// Before the last position, and behind.
+    before: Sum,
+    sum: Sum,
     /// The reader has skipped something, or gone back.
     has_jumped: bool,
 }
 
-impl Count {
+impl Account {
     /// The record at `pos` is asked for: the next one, the same once more, or another.
     fn begin(&mut self, pos: u64) {
         if pos == 0 {
             *self = Self::default();
         } else if pos == self.at {
-            self.pages = self.before;
+            self.sum = self.before;
         } else {
             self.has_jumped |= pos != self.next;
-            self.before = self.pages;
+            self.before = self.sum;
         }
         self.at = pos;
     }
@@ -225,7 +235,7 @@ pub(in crate::inspect) struct Dump<S> {
     /// What is in the window.
     last: Option<Step>,
     section: Section,
-    count: Count,
+    account: Account,
 }
 
 impl<S: Source> Dump<S> {
@@ -243,16 +253,13 @@ impl<S: Source> Dump<S> {
     /// The heading of the first section that ends above `va`, and what follows it; or the sum.
     fn section(&mut self, va: u64, out: &mut SeqWriter<'_>) -> Result<Option<Position>> {
         let Some(section) = self.source.section(va)? else {
-            match self.count {
-                Count {
-                    has_jumped: true, ..
-                } => {
-                    writeln!(
-                        out,
-                        "w+x: not known: the file was not read from its beginning"
-                    )?;
-                }
-                Count { pages, .. } => writeln!(out, "w+x: {pages} pages")?,
+            if self.account.has_jumped {
+                writeln!(
+                    out,
+                    "w+x: not known: the file was not read from its beginning"
+                )?;
+            } else {
+                writeln!(out, "w+x: {} pages", self.account.sum.pages)?;
             }
             return Ok(None);
         };
@@ -261,6 +268,7 @@ impl<S: Source> Dump<S> {
         let Section {
             start, end, name, ..
         } = section;
+        self.account.sum.seam = Seam::new(&(start..end));
         writeln!(out, "region {start:016x}-{end:016x} {name}")?;
         Ok(Some(match section.excuse {
             Some(why) => {
@@ -310,19 +318,27 @@ impl<S: Source> Dump<S> {
             let Some(step) = self.step(at, level)? else {
                 return Ok((run.run().copied(), end));
             };
+            let seam = &mut self.account.sum.seam;
             let mut found = step.found(&self.format, &self.geometry, &self.window);
             let other = found.find(|found| {
                 // Holes are not shown: what is no run is one.
-                match found.entry {
+                let is_other = match found.entry {
                     Entry::None => run.run().is_some(),
                     _ => !run.add(found),
+                };
+                if !is_other && matches!(found.entry, Entry::Table { .. }) {
+                    seam.lead(&(found.start..found.end));
                 }
+                is_other
             });
-            if let Some(other) = other {
-                at = other.start;
+            let reached = other.as_ref().map_or(step.next, |other| other.start);
+            if step.reached() == level {
+                seam.look(&(at..reached));
+            }
+            at = reached;
+            if other.is_some() {
                 break;
             }
-            at = step.next;
         }
         Ok((run.run().copied(), at))
     }
@@ -336,8 +352,16 @@ impl<S: Source> Dump<S> {
             let is_leaf = matches!(run.first.entry, Entry::Leaf { .. });
             if is_leaf && effective.write && effective.exec {
                 let bytes = run.first.end - run.first.start;
-                self.count.pages += bytes / self.geometry.page_size();
+                self.account.sum.pages += bytes / self.geometry.page_size();
             }
+        }
+        let is_done = reached >= self.section.end;
+        if is_done && !self.account.sum.seam.descend() && !self.account.has_jumped {
+            writeln!(
+                out,
+                "# {}: not of the tables above: they were changed meanwhile, or cannot be read",
+                level.name()
+            )?;
         }
         Ok(reached)
     }
@@ -361,7 +385,7 @@ impl<S: Source> Records for Dump<S> {
                 name: "",
                 excuse: None,
             },
-            count: Count::default(),
+            account: Account::default(),
         })
     }
 
@@ -371,7 +395,7 @@ impl<S: Source> Records for Dump<S> {
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
-        self.count.begin(pos);
+        self.account.begin(pos);
         let position = match pos {
             0 => Position::Heading,
             _ => Position::from_number(pos | TOP),
@@ -393,7 +417,7 @@ impl<S: Source> Records for Dump<S> {
             }
         };
         let next = next.map(|p| p.number() & !TOP);
-        self.count.next = next.unwrap_or(0);
+        self.account.next = next.unwrap_or(0);
         Ok(next)
     }
 }
