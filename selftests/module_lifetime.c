@@ -206,7 +206,7 @@ TEST_F(lifetime, refused_opens_do_not_keep_it)
 	EXPECT_FREE();
 }
 
-#define ROUNDS ((int)(kernel_is_slow() ? 10 + effort(90) : 60 + effort(940)))
+#define ROUNDS ((int)(kernel_is_slow() ? 10 + effort(90) : effort(1000)))
 
 static bool one_round(pid_t target, int number)
 {

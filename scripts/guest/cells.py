@@ -27,12 +27,10 @@ CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:16k", "x86_64:newest:numa+1
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
-              "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt",
+              "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt",
               "x86_64:newest:stress", "arm64:newest:stress", "arm64:debug")  # fmt: skip
-# How much of what a test repeats it does, in percent: see effort() in selftests/lib/util.h. A kernel with every
-# checker on takes ten times as long for each round, and sees in one what others see in many.
-DEBUG_EFFORT = 10
-OTHERS_EFFORT = 15
+# How much of what a test repeats it does in `make test`, in percent: see effort() in selftests/lib/util.h.
+EFFORT = 10
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"
 # What --soak runs, and where; the races last RACE_SECONDS each at an effort of 100.
@@ -111,7 +109,7 @@ def main() -> int:
     steps += options.cell
     steps += [cell for cell in CELLS if everything] + [cell for cell in MORE_CELLS if options.full]
     with ThreadPoolExecutor(JOBS) as pool:
-        results = list(pool.map(lambda name: step(name, effort(name, options), options.soak), steps))
+        results = list(pool.map(lambda name: step(name, effort(options), options.soak), steps))
 
     total = Count()
     for name, (count, seconds) in zip(steps, results):
@@ -125,15 +123,13 @@ def main() -> int:
     return 0 if total.passed and not total.failed else 1
 
 
-def effort(cell: str, options: argparse.Namespace) -> int:
-    """How much of what a test repeats it is to do in that cell, in percent."""
+def effort(options: argparse.Namespace) -> int:
+    """How much of what a test repeats it is to do, in percent."""
     if options.effort is not None:
         return int(options.effort)
     if options.soak:
         return int(options.soak) * 60 * 100 // (RACE_COUNT * RACE_SECONDS)
-    if options.full:
-        return 100
-    return DEBUG_EFFORT if cell.split(":")[1:2] == ["debug"] else OTHERS_EFFORT
+    return 100 if options.full else EFFORT
 
 
 def step(name: str, percent: int, soak: int) -> tuple[Count, float]:

@@ -33,17 +33,15 @@ class Cells(unittest.TestCase):
         )
 
     def test_effort(self) -> None:
-        """Less where each round takes longer, whatever the machine looks like."""
-        options = argparse.Namespace(effort=None, soak=0, full=False)
-        for name, percent in (
-            ("x86_64:newest", cells.OTHERS_EFFORT),
-            ("arm64:debug", cells.DEBUG_EFFORT),
-            ("x86_64:debug:numa", cells.DEBUG_EFFORT),
-            ("host", cells.OTHERS_EFFORT),
+        """A part, all of it, as much as was asked for, and as many seconds as a soak is long."""
+        given = {"effort": None, "soak": 0, "full": False}
+        for change, percent in (
+            ({}, cells.EFFORT),
+            ({"full": True}, 100),
+            ({"full": True, "effort": 7}, 7),
+            ({"soak": 32}, 32 * 60 * 100 // (cells.RACE_COUNT * cells.RACE_SECONDS)),
         ):
-            self.assertEqual(percent, cells.effort(name, options))
-        options.full = True
-        self.assertEqual(100, cells.effort("x86_64:debug", options))
+            self.assertEqual(percent, cells.effort(argparse.Namespace(**given | change)))
 
     def test_numbers(self) -> None:
         self.assertEqual(30, cells.positive("30"))

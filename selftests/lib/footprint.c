@@ -20,6 +20,21 @@ static long meminfo(const char *name)
 }
 
 /*
+ * The cache of struct vmap_area, or where that one is a part of: those of areas that are freed,
+ * such as the stacks of tasks, wait there for a purge, and f->vmallocs counts the others.
+ */
+static const char *lazy_cache(void)
+{
+	static char name[64];
+	ssize_t len = readlink(SLAB "/vmap_area", name, sizeof(name) - 1);
+
+	if (len < 0)
+		return "vmap_area";
+	name[len] = 0;
+	return name;
+}
+
+/*
  * slabinfo calls in use what lies in store too, for each processor and each node: up to
  * ten stores of 60 objects of 64 bytes (sheaves, mm/slub.c). To shrink a cache empties
  * them, and lets the count of objects be of those that somebody has. The links are other
@@ -27,6 +42,7 @@ static long meminfo(const char *name)
  */
 static void take_caches(struct footprint *f)
 {
+	const char *lazy = lazy_cache();
 	DIR *dir = opendir(SLAB);
 	struct dirent *entry;
 	size_t room = 0;
@@ -35,7 +51,8 @@ static void take_caches(struct footprint *f)
 	while (dir && (entry = readdir(dir))) {
 		char path[sizeof(SLAB) + sizeof(entry->d_name) + 16];
 
-		if (*entry->d_name == '.' || entry->d_type != DT_DIR)
+		if (*entry->d_name == '.' || entry->d_type != DT_DIR ||
+		    !strcmp(entry->d_name, lazy))
 			continue;
 		if (f->nr == room) {
 			room = room * 2 + 256;
