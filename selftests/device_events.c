@@ -104,6 +104,37 @@ static void same_events(struct __test_metadata *_metadata, const struct mmlens_e
 	same_events(_metadata, self->got, wants_, ARRAY_SIZE(wants_)); \
 } while (0)
 
+/* The core takes the mmap lock for a driver that has nothing to map around a page. */
+TEST(faults_need_the_lock_of_the_vma_alone)
+{
+	static const char *const words[] = {
+		"vmalloc", "sparse,track", "contig,around=4", "vmap,pfnmap,track", "contig,mixed",
+	};
+	struct mmlens_event got[ROOM];
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		int fd = device_make(words[i], 16), nr, faults = 0, alone = 0;
+		char *map = device_map(fd, RW, MAP_SHARED, 16, 0);
+
+		ASSERT_NE(MAP_FAILED, map);
+		for (int page = 0; page < 16; page += 4) {
+			touch(map + page * page_size());
+			map[(page + 1) * page_size()] = 1;
+		}
+		nr = device_events(fd, got, ROOM, NULL);
+		for (int event = 0; event < nr; event++) {
+			if (got[event].op != MMLENS_OP_FAULT)
+				continue;
+			faults++;
+			alone += !!(got[event].flags & MMLENS_EVENT_VMA_LOCK);
+		}
+		/* Which lock it is in the end is the kernel's choice. */
+		EXPECT_LT(faults / 2, alone) TH_LOG("%s: %d of %d", words[i], alone, faults);
+		munmap(map, 16 * page_size());
+		close(fd);
+	}
+}
+
 TEST_F(events, tell_each_operation_in_order)
 {
 	char *map = self->map, *third = map + 2 * self->page, *target;

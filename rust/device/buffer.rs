@@ -102,7 +102,8 @@ impl Memory {
 /// REVOKE sets `revoked` with `gate` held for writing, takes and releases the lock of each page, and
 /// waits for the address spaces. Then it unmaps everything. None of these is held meanwhile.
 ///
-/// Lock order: `revoking`, mmap lock, `gate`, page lock, `mapping_now` and the ring of events.
+/// Lock order: `revoking`, mmap lock or that of a VMA, `gate`, page lock, `mapping_now` and the ring
+/// of events.
 #[pin_data]
 pub(crate) struct Buffer {
     /// Its number in debugfs.

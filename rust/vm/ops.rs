@@ -48,7 +48,8 @@ pub(crate) enum Access<'a> {
 ///
 /// The implementor stands for the table; the object behind the VMAs is its `Owner`, an [`Arc`] of
 /// which each VMA owns. So one object can have VMAs with different tables. Methods that are not
-/// overridden are `NULL` in C.
+/// overridden are `NULL` in C, but for `open` and `close`, which keep the owner, and `map_pages`,
+/// without which faults would need the mmap lock.
 ///
 /// Unless a method says otherwise, it runs in process context, may sleep, and holds the mmap lock
 /// *or only the VMA's own lock* for reading: never assume the former.
@@ -112,8 +113,6 @@ pub(crate) trait VmOperations: Sized + 'static {
     }
 
     /// A page that is not mapped was touched.
-    ///
-    /// Context: the mmap lock is held for reading, unless there is a [`map_pages`](Self::map_pages).
     fn fault(_owner: &Self::Owner, _fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -128,8 +127,6 @@ pub(crate) trait VmOperations: Sized + 'static {
     }
 
     /// A page that is not mapped was read: those around it may be mapped as well.
-    ///
-    /// With this method all others may run under the VMA's own lock.
     ///
     /// Context: RCU read-side section: **must not sleep**.
     fn map_pages(_owner: &Self::Owner, _fault: &AroundFault<'_, Self>) -> Around {

@@ -94,7 +94,14 @@ impl<T: VmOperations> VmOperationsTable<T> {
                 mprotect: if_has!(T::HAS_MPROTECT, Self::mprotect),
                 fault: if_has!(T::HAS_FAULT, Self::fault),
                 huge_fault: if_has!(T::HAS_HUGE_FAULT, Self::huge_fault),
-                map_pages: if_has!(T::HAS_MAP_PAGES, Self::map_pages),
+                // Always there: without it the core gives up the lock of the VMA and begins anew
+                // with the mmap lock, before it calls any handler (`vmf_can_call_fault()`,
+                // mm/memory.c).
+                map_pages: Some(if T::HAS_MAP_PAGES {
+                    Self::map_pages
+                } else {
+                    Self::map_nothing
+                }),
                 page_mkwrite: if_has!(T::HAS_PAGE_MKWRITE, Self::page_mkwrite),
                 pfn_mkwrite: if_has!(T::HAS_PFN_MKWRITE, Self::pfn_mkwrite),
                 access: if_has!(T::HAS_ACCESS, Self::access),
@@ -237,6 +244,15 @@ impl<T: VmOperations> VmOperationsTable<T> {
             Around::Installed(_) => NOPAGE,
             Around::Fault => DONE,
         }
+    }
+
+    /// `map_pages` of who maps no neighbours: `fault` is asked next.
+    extern "C" fn map_nothing(
+        _vmf: *mut bindings::vm_fault,
+        _first: c_ulong,
+        _last: c_ulong,
+    ) -> VmFaultT {
+        DONE
     }
 
     /// # Safety

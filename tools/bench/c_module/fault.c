@@ -203,6 +203,12 @@ out:
 	return ret;
 }
 
+/* As rust/vm/table.rs has it: without a map_pages faults need the mmap lock. */
+static vm_fault_t map_nothing(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
+{
+	return 0;
+}
+
 #define HANDLERS(name, watched)							\
 static vm_fault_t name##_fault(struct vm_fault *vmf)				\
 {										\
@@ -225,11 +231,14 @@ static vm_fault_t name##_huge(struct vm_fault *vmf, unsigned int order)		\
 }										\
 										\
 static const struct vm_operations_struct name##_tables[] = {			\
-	{ .fault = name##_fault },						\
-	{ .fault = name##_fault, .page_mkwrite = name##_mkwrite },		\
-	{ .fault = name##_around },						\
-	{ .fault = name##_around, .page_mkwrite = name##_mkwrite },		\
-	{ .fault = name##_fault, .huge_fault = name##_huge },			\
+	{ .map_pages = map_nothing, .fault = name##_fault },			\
+	{ .map_pages = map_nothing, .fault = name##_fault,			\
+	  .page_mkwrite = name##_mkwrite },					\
+	{ .map_pages = map_nothing, .fault = name##_around },			\
+	{ .map_pages = map_nothing, .fault = name##_around,			\
+	  .page_mkwrite = name##_mkwrite },					\
+	{ .map_pages = map_nothing, .fault = name##_fault,			\
+	  .huge_fault = name##_huge },						\
 }
 
 HANDLERS(watched, true);
