@@ -250,9 +250,15 @@ static void look_for_ever(struct quiet *quiet, unsigned int first)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run_on(1);
-	for (unsigned int look = first;; look++)
-		if (quiet_look(quiet, look % NR_LOOKS))
-			_exit(1);
+	for (unsigned int look = first;; look++) {
+		int ret = quiet_look(quiet, look % NR_LOOKS);
+
+		if (!ret)
+			continue;
+		fprintf(stderr, "# look %u: %s\n", look % NR_LOOKS,
+			ret < 0 ? strerror(-ret) : quiet_message);
+		_exit(1);
+	}
 }
 
 TEST_F_TIMEOUT(targets, whose_lookers_are_killed, TIMEOUT)
@@ -277,7 +283,7 @@ TEST_F_TIMEOUT(targets, whose_lookers_are_killed, TIMEOUT)
 		kill(pid, SIGKILL);
 		/* If it is stuck, this is. */
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status)) TH_LOG("%s", quiet_message);
+		EXPECT_TRUE(WIFSIGNALED(status));
 	}
 	atomic_store(&arena->stop, true);
 	ASSERT_EQ(self->other, waitpid(self->other, &status, WUNTRACED));
