@@ -29,3 +29,5 @@ pub(crate) mod ops;
 pub(crate) mod page;
 mod table;
 pub(crate) mod vma;
+
+pub(crate) use table::if_has;

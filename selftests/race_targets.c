@@ -255,8 +255,7 @@ static void look_for_ever(struct quiet *quiet, unsigned int first)
 
 		if (!ret)
 			continue;
-		fprintf(stderr, "# look %u: %s\n", look % NR_LOOKS,
-			ret < 0 ? strerror(-ret) : quiet_message);
+		fprintf(stderr, "# %s\n", ret < 0 ? strerror(-ret) : quiet_message);
 		_exit(1);
 	}
 }

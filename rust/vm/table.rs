@@ -67,7 +67,7 @@ pub(crate) struct VmOperationsTable<T> {
 // SAFETY: The table is never written.
 unsafe impl<T> Sync for VmOperationsTable<T> {}
 
-/// `Some(function)` if the implementor has overridden the method.
+/// `Some(function)` if the implementor of a `#[vtable]` has overridden the method.
 macro_rules! if_has {
     ($has:expr, $function:expr) => {
         if $has {
@@ -77,6 +77,7 @@ macro_rules! if_has {
         }
     };
 }
+pub(crate) use if_has;
 
 impl<T: VmOperations> VmOperationsTable<T> {
     /// The table; make it a `static`.

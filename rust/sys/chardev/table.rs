@@ -11,7 +11,10 @@ use super::{
 use crate::{
     compat,
     sys::seq::SeqWriter,
-    vm::vma::NewVma, //
+    vm::{
+        if_has,
+        vma::NewVma, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -40,17 +43,6 @@ use kernel::{
 
 /// The table of a [`FileOperations`] type.
 pub(super) struct FileOperationsTable<T>(PhantomData<T>);
-
-/// `Some(function)` if the implementor has overridden the method.
-macro_rules! if_has {
-    ($has:expr, $function:expr) => {
-        if $has {
-            Some($function)
-        } else {
-            None
-        }
-    };
-}
 
 impl<T: FileOperations> FileOperationsTable<T> {
     pub(super) const TABLE: &'static bindings::file_operations = &bindings::file_operations {
