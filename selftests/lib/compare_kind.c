@@ -113,24 +113,37 @@ int compare_kind_entries(pid_t pid, const struct kind *kind, const struct memory
 	return ret;
 }
 
+static const struct lens_entry *hole_at(const struct lens_table *runs, uint64_t address)
+{
+	for (size_t i = 0; i < runs->nr; i++) {
+		const struct lens_entry *run = &runs->entry[i];
+
+		if (run->kind == LENS_HOLE && run->start <= address && address < run->end)
+			return run;
+	}
+	return NULL;
+}
+
+/* Holes of two levels, where the memory goes on in another table, which may not be there. */
 int compare_kind_hole(pid_t pid, const struct kind *kind, const struct memory *m)
 {
-	uint64_t start = (uintptr_t)m->start, end = start + m->pages * page_size();
-	const struct lens_entry *hole = NULL;
+	uint64_t at = (uintptr_t)m->start, end = at + m->pages * page_size();
 	struct lens_table runs;
 	int ret = lens_pagetable(pid, &runs);
 
 	if (ret)
 		return differ("%s: pagetable: %s: %s", kind->name, strerror(-ret), lens_error);
-	for (size_t i = 0; i < runs.nr && !hole; i++)
-		if (runs.entry[i].kind == LENS_HOLE && runs.entry[i].start <= start &&
-		    end <= runs.entry[i].end)
-			hole = &runs.entry[i];
-	if (!hole)
-		ret = differ("%s: pagetable has no hole from %lx to %lx", kind->name, start, end);
-	else if ((kind->bit && !lens_has_bit(hole, kind->bit)) ||
-		 (kind->no_bit && lens_has_bit(hole, kind->no_bit)))
-		ret = differ("%s: the hole has the words '%s'", kind->name, hole->bits);
+	while (!ret && at < end) {
+		const struct lens_entry *hole = hole_at(&runs, at);
+
+		if (!hole)
+			ret = differ("%s: pagetable has no hole at %lx", kind->name, at);
+		else if ((kind->bit && !lens_has_bit(hole, kind->bit)) ||
+			 (kind->no_bit && lens_has_bit(hole, kind->no_bit)))
+			ret = differ("%s: the hole has the words '%s'", kind->name, hole->bits);
+		else
+			at = hole->end;
+	}
 	lens_table_free(&runs);
 	return ret;
 }
