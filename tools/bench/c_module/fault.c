@@ -175,7 +175,7 @@ static __always_inline vm_fault_t huge_fault(struct vm_fault *vmf, unsigned int 
 
 	if (watched)
 		peer_begin(&watch, peer, MMLENS_OP_HUGE_FAULT, vmf);
-	/* The real-time kernels have none. */
+	/* SETUP has refused it; without this vmf_insert_folio_pmd() would be missed. */
 	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		goto out;
 	if (order != PMD_ORDER || address < vma->vm_start || address + PMD_SIZE > vma->vm_end)

@@ -154,6 +154,8 @@ static long peer_setup(struct peer *peer, struct mmlens_setup __user *arg)
 	if (!is_power_of_2(setup.around ?: 16))
 		return -EINVAL;
 	setup.around = setup.around ?: 16;
+	if (setup.strategy == MMLENS_STRATEGY_HUGE && !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return -EOPNOTSUPP;
 	mutex_lock(&peer->lock);
 	if (!peer->pages) {
 		peer->setup = setup;

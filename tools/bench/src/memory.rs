@@ -97,11 +97,7 @@ impl Memory {
         };
         let mapping = mapping.context("mmap")?;
         if !matches!(self.backing, Backing::Device(_)) {
-            let advice = match self.is_huge {
-                true => libc::MADV_HUGEPAGE,
-                false => libc::MADV_NOHUGEPAGE,
-            };
-            mapping.advise(advice).context("madvise")?;
+            mapping.advise_huge(self.is_huge).context("madvise")?;
         }
         Ok(self.mapping.insert(mapping))
     }
@@ -164,7 +160,7 @@ impl Tracker {
             None => Mapping::anonymous(0, bytes),
         };
         let mapping = mapping.context("mmap")?;
-        mapping.advise(libc::MADV_NOHUGEPAGE).context("madvise")?;
+        mapping.advise_huge(false).context("madvise")?;
         mapping.write(page_size());
         let mut register = UffdioRegister {
             start: mapping.address() as u64,

@@ -152,10 +152,21 @@ impl Mapping {
         self.bytes
     }
 
-    pub fn advise(&self, advice: i32) -> io::Result<()> {
+    fn advise(&self, advice: i32) -> io::Result<()> {
         // SAFETY: The range is ours, and nobody has a reference into it.
         checked(unsafe { libc::madvise(self.address as *mut _, self.bytes, advice) }.into())?;
         Ok(())
+    }
+
+    /// Asks for huge pages, or that there be none. Real-time kernels know none, and then not the question either.
+    pub fn advise_huge(&self, is_huge: bool) -> io::Result<()> {
+        if is_huge {
+            return self.advise(libc::MADV_HUGEPAGE);
+        }
+        match self.advise(libc::MADV_NOHUGEPAGE) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            result => result,
+        }
     }
 
     /// Changes the rights of a part to reading only.

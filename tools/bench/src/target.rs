@@ -237,11 +237,9 @@ fn populate(layout: Layout, bytes: usize, pages_of_vma: usize) -> Res<(Mapping, 
         return Ok((mapping, Some(device)));
     }
     let mapping = Mapping::anonymous(BASE, bytes).context("mmap")?;
-    let advice = match layout {
-        Layout::Thp => libc::MADV_HUGEPAGE,
-        _ => libc::MADV_NOHUGEPAGE,
-    };
-    mapping.advise(advice).context("madvise")?;
+    mapping
+        .advise_huge(layout == Layout::Thp)
+        .context("madvise")?;
     let stride = match layout {
         Layout::Sparse | Layout::Thp => huge_size(),
         _ => page_size(),
