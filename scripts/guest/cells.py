@@ -29,6 +29,9 @@ CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:16k", "x86_64:newest:numa+1
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2-16k", "arm64:16k:nolva", "arm64:rt",
               "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti", "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt",
               "x86_64:newest:stress", "arm64:newest:stress", "arm64:debug")  # fmt: skip
+# What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.
+ONCE = ("tool_commands", "bench_smoke", "leaks")
+ONCE_IN = ("arm64:newest:vmem", "x86_64:7.2:4level+pti")
 # How much of what a test repeats it does in `make test`, in percent: see effort() in selftests/lib/util.h.
 EFFORT = 10
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
@@ -38,8 +41,8 @@ RACES = ("race_walk", "race_targets", "race_hotplug", "race_kernel")
 RACE_COUNT = 32
 RACE_SECONDS = 4
 SOAK_CELL = "x86_64:newest:numa+dimm"
-# Cells at a time. A test seldom keeps more than one of a guest's processors busy.
-JOBS = 2
+# Cells at a time. A test seldom keeps more than one of a guest's processors busy, and that not all the time.
+JOBS = (os.cpu_count() or 1) + 1
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # For programs of 32 bits.
 COMPILER32 = {
@@ -110,7 +113,7 @@ def main() -> int:
     steps += options.cell
     steps += [cell for cell in CELLS if everything] + [cell for cell in MORE_CELLS if options.full]
     with ThreadPoolExecutor(JOBS) as pool:
-        results = list(pool.map(lambda name: step(name, effort(options), options.soak), steps))
+        results = list(pool.map(lambda name: step(name, options), steps))
 
     total = Count()
     for name, (count, seconds) in zip(steps, results):
@@ -133,11 +136,16 @@ def effort(options: argparse.Namespace) -> int:
     return 100 if options.full else EFFORT
 
 
-def step(name: str, percent: int, soak: int) -> tuple[Count, float]:
+def left(options: argparse.Namespace, name: str) -> tuple[str, ...]:
+    """The programs that a cell leaves to another one."""
+    return () if options.full or options.cell or name in ONCE_IN else ONCE
+
+
+def step(name: str, options: argparse.Namespace) -> tuple[Count, float]:
     """The tests of the host or of a cell; says how they went. Also how many seconds they took."""
     start = time.monotonic()
     try:
-        count = host_tests() if name == "host" else guest_tests(name, percent, soak)
+        count = host_tests() if name == "host" else guest_tests(name, options)
     except Failure as failure:
         say(f"{name}: {failure}")
         count = Count(failed=[str(failure)])
@@ -213,10 +221,11 @@ def witness(path: Path) -> Count:
     return Count(failed=[f"device_io: the host sees {seen!r} in the memory that it shares"])
 
 
-def guest_tests(name: str, percent: int, soak: int) -> Count:
+def guest_tests(name: str, options: argparse.Namespace) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
     cell = parse(name)
-    only = list(RACES) if soak else shape.programs(cell.shapes, cell.arch)
+    percent = effort(options)
+    only = list(RACES) if options.soak else shape.programs(cell.shapes, cell.arch)
     chosen = cell.find_kernel()
     files = ["--copy", f"{build_selftests(cell.arch, chosen)}:/selftests"]
     modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
@@ -224,8 +233,9 @@ def guest_tests(name: str, percent: int, soak: int) -> Count:
         files += ["--copy", f"{path}:/selftests/"]
     with shared_file() as shared:
         seconds = CELL_SECONDS if percent <= EFFORT else FULL_CELL_SECONDS
-        command = cell.command(seconds + 90 * soak, POISON, "--shared", str(shared), *files)
-        count = run_guest(name, [*command, "--", "/selftests/run", "--effort", str(percent), *only])
+        command = cell.command(seconds + 90 * options.soak, POISON, "--shared", str(shared), *files)
+        how = ["--effort", str(percent), "--leave", " ".join(left(options, name))]
+        count = run_guest(name, [*command, "--", "/selftests/run", *how, *only])
         if not only:
             count.add(witness(shared))
     return count

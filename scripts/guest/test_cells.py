@@ -43,6 +43,21 @@ class Cells(unittest.TestCase):
         ):
             self.assertEqual(percent, cells.effort(argparse.Namespace(**given | change)))
 
+    def test_left(self) -> None:
+        """Nothing is left to a cell that is not run."""
+        for name in cells.ONCE_IN:
+            self.assertIn(name, cells.CELLS)
+        self.assertEqual(set(cells.COMPILER), {cells.parse(name).arch for name in cells.ONCE_IN})
+        for change, name, programs in (
+            ({}, "x86_64:debug", cells.ONCE),
+            ({}, cells.ONCE_IN[0], ()),
+            ({"full": True}, "x86_64:debug", ()),
+            ({"cell": ["x86_64:debug"]}, "x86_64:debug", ()),
+        ):
+            with self.subTest(name, **change):
+                given = argparse.Namespace(**{"full": False, "cell": []} | change)
+                self.assertEqual(programs, cells.left(given, name))
+
     def test_numbers(self) -> None:
         self.assertEqual(30, cells.positive("30"))
         for text in ("0", "-1", "x", ""):
