@@ -3,6 +3,7 @@
 //! Records, from buffers as the kernel fills them.
 
 use super::*;
+use proptest::prelude::*;
 
 /// The bytes of numbers.
 fn bytes(words: &[u64]) -> Vec<u8> {
@@ -122,4 +123,39 @@ fn counts() {
     counts.add(&counts.clone());
     assert_eq!((counts.entries, counts.bytes), ([2, 4, 6, 8, 10], 0xc000));
     assert_eq!(counts.bytes_of(Facts::PMD), 202);
+}
+
+/// Reads records until nothing is left or the rest is none; how many bytes they were.
+fn read_all<R: Record>(mut bytes: &[u8]) -> usize {
+    let all = bytes.len();
+    while let Some((_, size)) = R::parse(bytes) {
+        assert!(size > 0, "there is no end");
+        bytes = bytes.get(size..).expect("no longer than what it is in");
+    }
+    all - bytes.len()
+}
+
+proptest! {
+    /// Whatever is in a buffer, nothing is read that is not in it, and there is an end.
+    #[test]
+    fn any_bytes(mut bytes in prop::collection::vec(any::<u8>(), 0..2000), length in 0u32..200, name in 0u32..200) {
+        read_all::<Entry>(&bytes);
+        read_all::<Run>(&bytes);
+        read_all::<Counts>(&bytes);
+        // Lengths that may fit.
+        if let Some(head) = bytes.get_mut(..8) {
+            head.copy_from_slice(&pair(length, name).to_ne_bytes());
+        }
+        let fits = length >= 72 && name <= length - 72 && length as usize <= bytes.len() && bytes.len() >= 72;
+        prop_assert_eq!(Vma::parse(&bytes).map(|(vma, size)| (vma.name.len(), size)),
+                        fits.then_some((name as usize, length as usize)));
+        read_all::<Vma>(&bytes);
+        if let Some(head) = bytes.get_mut(16..24) {
+            head.copy_from_slice(&pair(3, length).to_ne_bytes());
+        }
+        let fits = bytes.len() >= 24 + 8 * length as usize;
+        prop_assert_eq!(Table::parse(&bytes).map(|(table, size)| (table.entries.len(), size)),
+                        fits.then_some((length as usize, 24 + 8 * length as usize)));
+        read_all::<Table>(&bytes);
+    }
 }
