@@ -807,4 +807,4 @@ TEST_F_TIMEOUT(scan, two_walk_while_others_map_and_unmap, 120)
 	munmap(arena, page_size());
 }
 
-TEST_HARNESS_MAIN
+TEST_HARNESS_MAIN_WITH_SWAP

@@ -682,4 +682,4 @@ TEST_F_TIMEOUT(walk, tables_take_no_other_conditions, 120)
 	}
 }
 
-TEST_HARNESS_MAIN
+TEST_HARNESS_MAIN_WITH_SWAP

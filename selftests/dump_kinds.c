@@ -201,4 +201,4 @@ TEST_F_TIMEOUT(every_kind, in_one_process, 300)
 	EXPECT_EQ(0, compare_walk(self->target)) TH_LOG("%s", compare_message);
 }
 
-TEST_HARNESS_MAIN
+TEST_HARNESS_MAIN_WITH_SWAP

@@ -15,6 +15,8 @@ static struct {
 } knobs[MAX_KNOBS];
 static int nr_knobs;
 static bool has_swap;
+/* Who has made it: others have it by fork. */
+static pid_t swap_owner;
 
 /* What to write to have this again: of "always [madvise] never" the word in brackets. */
 static void chosen_word(char *text)
@@ -78,6 +80,7 @@ int knob_swap(void)
 		   " swapon /dev/zram0; } >/dev/null 2>&1"))
 		return -ENODEV;
 	has_swap = true;
+	swap_owner = getpid();
 	return 0;
 }
 
@@ -87,7 +90,16 @@ void knobs_restore(void)
 		nr_knobs--;
 		write_file(knobs[nr_knobs].path, knobs[nr_knobs].text);
 	}
-	if (has_swap && system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset"))
+	if (!has_swap || swap_owner != getpid())
+		return;
+	if (system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset"))
 		abort();
 	has_swap = false;
+}
+
+void knobs_keep_swap(void)
+{
+	knob_swap();
+	/* The harness does not return, and what it forks ends by _exit(). */
+	atexit(knobs_restore);
 }

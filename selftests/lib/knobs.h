@@ -16,4 +16,16 @@ int knob_huge_pages(long kib, long nr);
 int knob_swap(void);
 void knobs_restore(void);
 
+/*
+ * For TEST_HARNESS_MAIN where many tests want swap, which takes longer to be had than most of
+ * them take: it is there until the program ends, and knob_swap() has nothing to do.
+ */
+void knobs_keep_swap(void);
+#define TEST_HARNESS_MAIN_WITH_SWAP \
+	int main(int argc, char **argv) \
+	{ \
+		knobs_keep_swap(); \
+		return test_harness_run(argc, argv); \
+	}
+
 #endif
