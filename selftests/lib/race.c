@@ -143,6 +143,8 @@ static void *run(void *arg)
 	struct racer *me = arg;
 
 	me->random = me->number + 1;
+	while (!atomic_load(&me->race->go))
+		usleep(1000);
 	while (!atomic_load(&me->race->stop)) {
 		unsigned long before = atomic_load(&me->race->sequence), after;
 		int refused;
@@ -191,6 +193,10 @@ struct racer *race_start(const struct race_way *ways, size_t nr, int fd, char *m
 		};
 		start(&racers[i]);
 	}
+	/* Those that run already would not let a slow kernel start the others for seconds. */
+	atomic_store(&race->go, true);
+	while (atomic_load(&race->reached) < racers->pages)
+		usleep(1000);
 	return racers;
 }
 

@@ -11,7 +11,7 @@
 
 /* Shared by all processes of a test. */
 struct race {
-	_Atomic bool stop;
+	_Atomic bool go, stop;
 	/* Odd from when REVOKE has returned until RESTORE is about to be called. */
 	_Atomic unsigned long sequence;
 	/* Accesses that got at the buffer, those that did not, and those that should not have. */
@@ -55,7 +55,7 @@ int race_pread(struct racer *me, size_t page);
 int race_pwrite(struct racer *me, size_t page);
 int race_vm_readv(struct racer *me, size_t page);
 
-/* One that goes each of so many ways, on a buffer and a mapping of all of it. */
+/* One that goes each of so many ways, on a buffer and a mapping of all of it; they are at work. */
 struct racer *race_start(const struct race_way *ways, size_t nr, int fd, char *map);
 /* Kills one that is a process in the middle of what it does, and starts it again. */
 void race_kill(struct racer *me);
