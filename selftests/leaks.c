@@ -35,12 +35,6 @@ FIXTURE_TEARDOWN(leaks)
 	close(self->fd);
 }
 
-static void settle(void)
-{
-	write_file("/proc/sys/vm/drop_caches", "3");
-	sleep(1);
-}
-
 /* Everything that names a process by its pid, once. */
 static bool look_at_one(int fd, bool attached)
 {
@@ -142,14 +136,14 @@ static bool loss(const char *words, long *lost)
 {
 	long before;
 
-	settle();
+	footprint_settle();
 	before = free_pages_now();
 	for (int round = 0; round < BUFFERS; round++)
 		if (!use_one(words))
 			return false;
 	/* What waits for a grace period is given back in time. */
-	for (int settled = 0; settled < 3; settled++) {
-		settle();
+	for (int settled = 0; settled < 6; settled++) {
+		footprint_settle();
 		*lost = before - free_pages_now();
 		if (*lost < BUFFERS * PAGES / 4)
 			break;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <dirent.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "footprint.h"
@@ -71,18 +73,41 @@ static void take_caches(struct footprint *f)
 		closedir(dir);
 }
 
+/*
+ * Callbacks of RCU, and workers after them, may have something to give back that is no more:
+ * three grace periods are over then, and there was time to run.
+ */
+static void wait_for_others(void)
+{
+	for (int i = 0; i < 3; i++) {
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		usleep(50000);
+	}
+}
+
+void footprint_settle(void)
+{
+	wait_for_others();
+	write_file("/proc/sys/vm/drop_caches", "3");
+	wait_for_others();
+}
+
 struct footprint footprint_take(void)
 {
 	struct footprint f = {};
 	char *text, *line, *next;
 
-	write_file("/proc/sys/vm/drop_caches", "3");
-	sleep(1);
-	/* What KASAN has in quarantine counts as used; such a kernel finds leaks itself. */
-	if (!kernel_is_slow()) {
+	/*
+	 * What KASAN has in quarantine counts as used; such a kernel finds leaks itself. It takes
+	 * up to ten seconds to drop what is cached, which is in none of the other numbers.
+	 */
+	if (kernel_is_slow()) {
+		wait_for_others();
+	} else {
+		footprint_settle();
 		/* What waited for a grace period goes into store when that is over. */
 		take_caches(&f);
-		sleep(1);
+		wait_for_others();
 		take_caches(&f);
 	}
 	text = read_file("/proc/vmallocinfo", NULL);

@@ -15,9 +15,12 @@ struct footprint {
 	size_t nr;			/* 0: the kernel does not tell, or not what is in use */
 };
 
+/* Lets the kernel give back what is free: caches, and what waits for a grace period. */
+void footprint_settle(void);
+
 /*
- * Lets the kernel give back what is free, and then looks. Takes some seconds. Objects are
- * exact, but for what others do meanwhile.
+ * Lets the kernel give back what is free, and then looks. Objects are exact, but for what
+ * others do meanwhile.
  */
 struct footprint footprint_take(void);
 /* The cache of which most objects more are in use, and how many more. */
