@@ -94,8 +94,7 @@ int combo_errno(const struct combo *combo)
 	return 0;
 }
 
-/* Cache types differ in the entries only: one that is not write-back has to do on slow kernels. */
-static bool takes_too_long(const struct combo *combo)
+bool combo_takes_too_long(const struct combo *combo)
 {
 	return combo->cache != MMLENS_CACHE_WB && kernel_is_slow() &&
 	       (combo->cache != MMLENS_CACHE_WC || combo->backing != MMLENS_BACKING_CONTIG);
@@ -106,7 +105,7 @@ bool combo_next(size_t *number, struct combo *combo, bool go_on)
 	if (!go_on && *number)
 		fprintf(stderr, "# with %s\n", combo->words);
 	while (go_on && combo_at((*number)++, combo))
-		if (!combo_errno(combo) && !takes_too_long(combo))
+		if (!combo_errno(combo) && !combo_takes_too_long(combo))
 			return true;
 	return false;
 }

@@ -32,6 +32,8 @@ struct combo {
 bool combo_at(size_t number, struct combo *combo);
 /* 0 if SETUP should take it, else the negative errno that it should give. */
 int combo_errno(const struct combo *combo);
+/* Cache types differ in the entries only: one that is not write-back has to do on slow kernels. */
+bool combo_takes_too_long(const struct combo *combo);
 /* The next one that can be had; without @go_on says which was the last, and ends. */
 bool combo_next(size_t *number, struct combo *combo, bool go_on);
 
