@@ -40,13 +40,26 @@ pub fn skip<T>(why: &str) -> Outcome<T> {
     Err(Fail::Skip(why.into()))
 }
 
-/// Skips what asks the kernel nothing on one that checks itself at every step, where a command takes a
-/// second: the other cells have it.
+/// Whether the kernel checks itself at every step, where a command takes a second.
+fn is_slow() -> bool {
+    fs::exists("/sys/kernel/debug/kmemleak").unwrap_or(false)
+}
+
+/// Skips what asks the kernel nothing on a slow one: the other cells have it.
 pub fn is_of_the_command_alone() -> Outcome {
-    match fs::exists("/sys/kernel/debug/kmemleak") {
-        Ok(true) => skip("it asks the kernel nothing, and this one is slow"),
-        _ => Ok(()),
+    if is_slow() {
+        return skip("it asks the kernel nothing, and this one is slow");
     }
+    Ok(())
+}
+
+/// All of so many that are alike, or some of them from the first to the last on a slow kernel.
+pub fn some<T>(all: &[T]) -> impl Iterator<Item = &T> {
+    let step = if is_slow() { all.len() / 6 + 1 } else { 1 };
+    let is_wanted = move |n: usize| n % step == 0 || n + 1 == all.len();
+    all.iter()
+        .enumerate()
+        .filter_map(move |(n, one)| is_wanted(n).then_some(one))
 }
 
 /// Fails if something is not so.

@@ -3,7 +3,7 @@
 //! `explain`, `translate`, `find`, `gaps`, `rmap`.
 
 use crate::{
-    check::{check, contains, equal, skip, Outcome, Test},
+    check::{check, contains, equal, skip, some, Outcome, Test},
     child::Child,
     command::{array, hex, json, json_to, run_to},
     proc::{frames, maps, page_size},
@@ -123,7 +123,7 @@ fn bounds(vma: &Value) -> Outcome<(u64, u64)> {
 fn find() -> Outcome {
     let child = Child::new("memory")?;
     let maps = maps(child.pid())?;
-    for map in &maps {
+    for map in some(&maps) {
         let data = json(&format!("find {} {:x}", child.pid(), map.end - 1))?;
         equal("VMA", bounds(&data["vma"])?, (map.start, map.end))?;
         equal(
@@ -148,7 +148,8 @@ fn find() -> Outcome {
 fn find_prev() -> Outcome {
     let child = Child::new("memory")?;
     let maps = maps(child.pid())?;
-    for pair in maps.windows(2) {
+    let pairs: Vec<_> = maps.windows(2).collect();
+    for pair in some(&pairs) {
         let [below, map] = pair else { continue };
         let data = json(&format!("find {} {:x} --prev", child.pid(), map.start))?;
         equal("VMA", bounds(&data["vma"])?, (map.start, map.end))?;
