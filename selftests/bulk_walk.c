@@ -350,14 +350,19 @@ TEST_F_TIMEOUT(walk, goes_on_where_a_small_buffer_ended, 120)
 {
 	/* Beyond the least there is; of records of different sizes the largest has to fit. */
 	static const size_t more[] = { 0, 7, 8, 40, 1000, 5000, 40000 };
+	/* A call of its own for each entry. */
+	const size_t some = self->all->place[ALTERNATING].bytes / (kernel_is_slow() ? 4 : 1);
 
 	for (unsigned int form = 0; form < FORMS; form++) {
 		for (unsigned int flags = 0; flags < 2; flags++) {
 			struct mmlens_walk walk = walk_of(self->target, form);
 
+			/* Tables have no flag. */
+			if (flags && form == MMLENS_FORM_TABLES)
+				continue;
 			if (flags)
 				walk.flags = form == MMLENS_FORM_VMAS ? MMLENS_WALK_NAMES :
-					     form == MMLENS_FORM_TABLES ? 0 : MMLENS_WALK_PAGES;
+					     MMLENS_WALK_PAGES;
 			for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
 				size_t room = least[form] + more[i] + (walk.flags == 2 ? 256 : 0);
 				struct records small, large;
@@ -365,7 +370,7 @@ TEST_F_TIMEOUT(walk, goes_on_where_a_small_buffer_ended, 120)
 				/* All of it would take very long by single entries. */
 				if (form == MMLENS_FORM_ENTRIES || room < 200) {
 					walk.start = (uintptr_t)self->all->place[ALTERNATING].start;
-					walk.end = walk.start + self->all->place[ALTERNATING].bytes;
+					walk.end = walk.start + some;
 				}
 				ASSERT_EQ(0, walk_all(self->fd, &walk, BIG, &large));
 				ASSERT_EQ(0, walk_all(self->fd, &walk, room, &small))
