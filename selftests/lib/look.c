@@ -66,7 +66,7 @@ static bool look_by_walk(struct look *looks, const void *map, size_t pages)
 	const uint64_t first = (uintptr_t)map, end = first + pages * page_size();
 	struct mmlens_walk walk = walk_of(0, MMLENS_FORM_RUNS);
 	int fd = device_open(O_RDWR);
-	uint64_t size = page_size(), scattered = 0;
+	uint64_t room = end - first, size;
 	bool all = fd >= 0;
 
 	walk.start = first;
@@ -75,10 +75,10 @@ static bool look_by_walk(struct look *looks, const void *map, size_t pages)
 		struct mmlens_run run;
 		uint64_t next;
 
-		/* One by one, if their places are in no order: only that of the first is told. */
-		walk.end = walk.start < scattered ? (walk.start & -size) + size : end;
+		walk.end = end - walk.start > room ? walk.start + room : end;
 		size = page_size();
 		all = !walk_call(fd, &walk, &run, sizeof(run));
+		room = room < end - first ? 2 * room : room;
 		if (!all || !walk.records || !(run.flags & MMLENS_PT_PRESENT))
 			continue;
 		if (!(run.flags & MMLENS_PT_PTE)) {
@@ -86,8 +86,9 @@ static bool look_by_walk(struct look *looks, const void *map, size_t pages)
 			all = run.flags & MMLENS_PT_PMD;
 		}
 		next = run.end;
+		/* Only the place of the first is told. What is half as long may be in order. */
 		if (!(run.flags & MMLENS_PT_IN_ORDER) && (run.start & -size) + size < next) {
-			scattered = next;
+			room = (next - run.start) / 2 & -page_size();
 			next = (run.start & -size) + size;
 			walk.start = next;
 		}
