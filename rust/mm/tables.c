@@ -219,14 +219,9 @@ static __always_inline void copy(const u64 *from, unsigned long nr, u64 *to)
 	const u64 *end = from + nr;
 
 	for (; end - from >= 8; from += 8, to += 8) {
-		to[0] = value(from, 0);
-		to[1] = value(from, 1);
-		to[2] = value(from, 2);
-		to[3] = value(from, 3);
-		to[4] = value(from, 4);
-		to[5] = value(from, 5);
-		to[6] = value(from, 6);
-		to[7] = value(from, 7);
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			to[i] = value(from, i);
 	}
 	while (from < end)
 		*to++ = value(from++, 0);
@@ -293,19 +288,26 @@ out:
 #define p4d_frame(e) ((void)(e), 0UL)
 #define pgd_frame(e) ((void)(e), 0UL)
 
+/*
+ * In what entry @i differs from @from. Of a volatile the compiler makes a load of its
+ * own, which is one of four instructions for each entry.
+ */
+#ifdef CONFIG_X86_64
+#define differ_at(p, i, from)						\
+	({ u64 bits = (from); asm("xorq %1, %0" : "+r" (bits) : "m" ((p)[i])); bits; })
+#else
+#define differ_at(p, i, from) (value(p, i) ^ (from))
+#endif
+
 /* The first of the entries from @e to @end that differs from @first in @mask. */
 static __always_inline const u64 *agree(const u64 *e, const u64 *end, u64 first, u64 mask)
 {
 	for (; end - e >= 8; e += 8) {
-		u64 differ = value(e, 0) ^ first;
+		u64 differ = 0;
 
-		differ |= value(e, 1) ^ first;
-		differ |= value(e, 2) ^ first;
-		differ |= value(e, 3) ^ first;
-		differ |= value(e, 4) ^ first;
-		differ |= value(e, 5) ^ first;
-		differ |= value(e, 6) ^ first;
-		differ |= value(e, 7) ^ first;
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			differ |= value(e, i) ^ first;
 		if (differ & mask)
 			break;
 	}
@@ -314,22 +316,21 @@ static __always_inline const u64 *agree(const u64 *e, const u64 *end, u64 first,
 	return e;
 }
 
-/* The first of them that is not @next, with @step added for each. */
+/*
+ * The first of them that is not @next, with @step added for each. Inlined with a @step
+ * that is constant, it is part of the address of what is compared.
+ */
 static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next, u64 step)
 {
-	for (; end - e >= 8; e += 8) {
-		u64 at = next, differ = value(e, 0) ^ at;
+	for (; end - e >= 16; e += 16) {
+		u64 differ = 0;
 
-		differ |= value(e, 1) ^ (at += step);
-		differ |= value(e, 2) ^ (at += step);
-		differ |= value(e, 3) ^ (at += step);
-		differ |= value(e, 4) ^ (at += step);
-		differ |= value(e, 5) ^ (at += step);
-		differ |= value(e, 6) ^ (at += step);
-		differ |= value(e, 7) ^ (at += step);
+#pragma GCC unroll 16
+		for (unsigned int i = 0; i < 16; i++)
+			differ |= differ_at(e, i, next + i * step);
 		if (differ)
 			break;
-		next = at + step;
+		next += 16 * step;
 	}
 	for (; e < end && value(e, 0) == next; e++)
 		next += step;
@@ -355,7 +356,9 @@ static __always_inline const u64 *follow(const u64 *e, const u64 *end, u64 next,
 									\
 			if (type##_frame(second) == type##_frame(head) + (pages) &&	\
 			    !((next ^ first) & bits))			\
-				at = follow(e + 2, end, next + step, step);	\
+				at = step == (pages) * PAGE_SIZE ?		\
+					follow(e + 2, end, next + step, (pages) * PAGE_SIZE) :	\
+					follow(e + 2, end, next + step, step);	\
 		}							\
 	}								\
 	ordered = at;							\
