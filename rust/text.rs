@@ -35,12 +35,14 @@ pub struct Size(pub u64);
 impl Size {
     /// The number, and the unit.
     fn parts(self) -> (u64, &'static str) {
-        const UNITS: [(u32, &str); 5] = [(50, "P"), (40, "T"), (30, "G"), (20, "M"), (10, "K")];
-        let unit = UNITS
-            .into_iter()
-            .find(|&(shift, _)| self.0 != 0 && self.0.trailing_zeros() >= shift);
-        let (shift, name) = unit.unwrap_or((0, "B"));
-        (self.0 >> shift, name)
+        const UNITS: [&str; 6] = ["B", "K", "M", "G", "T", "P"];
+        let most = UNITS.len() as u32 - 1;
+        let thousands = match self.0 {
+            0 => 0,
+            bytes => (bytes.trailing_zeros() / 10).min(most),
+        };
+        let name = UNITS.get(thousands as usize).copied().unwrap_or_default();
+        (self.0 >> (10 * thousands), name)
     }
 }
 
