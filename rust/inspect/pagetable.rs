@@ -35,12 +35,15 @@ use crate::{
             Level, //
         },
         position::Position,
+        scan::Masks,
         show::{
             self,
-            Context, //
+            Context,
+            Lines, //
         },
         walk::{
             Found,
+            Snapshot,
             Span,
             Step, //
         },
@@ -48,6 +51,7 @@ use crate::{
     },
     sys::{
         debugfs::Records,
+        scratch::zeroed_box,
         seq::SeqWriter, //
     },
     text::Size, //
@@ -63,6 +67,9 @@ use kernel::{
     sync::ArcBorrow, //
 };
 
+/// What is shown at one time, for which the memory is kept from going away.
+const LINES: usize = 16;
+
 /// What both files need: whose tables, in which format, and room for a window of them.
 pub(super) struct Walker {
     subject: Subject,
@@ -72,7 +79,12 @@ pub(super) struct Walker {
     /// What is in the window.
     last: Option<Step>,
     alike: Alike,
+    /// The last look at the lowest level of the section that serves all levels above.
+    way: Option<Snapshot>,
     section: Section,
+    masks: Masks,
+    run: Coalesce<Native>,
+    lines: KBox<Lines>,
 }
 
 /// The addresses under one heading: those of a VMA when the heading was written.
@@ -83,25 +95,54 @@ pub(super) struct Walker {
 struct Section {
     start: u64,
     end: u64,
+    /// All of it lies within one entry of each level above this one.
+    lowest: Level,
     context: Context,
+}
+
+impl Section {
+    fn new(geometry: &Geometry, start: u64, end: u64, context: Context) -> Self {
+        let is_one = |level: &Level| end <= geometry.entry_end(start, *level);
+        let last = geometry.levels().take_while(is_one).last();
+        let lowest = last.map_or(Some(Level::Pgd), |last| geometry.below(last));
+        Self {
+            start,
+            end,
+            lowest: lowest.unwrap_or(Level::Pte),
+            context,
+        }
+    }
+
+    /// Whether all of it is in the VMA of `tables`.
+    fn is_in(&self, tables: &VmaTables<'_>) -> bool {
+        tables.start() <= self.start && self.end <= tables.end()
+    }
 }
 
 impl Walker {
     fn open(target: &Target) -> Result<Self> {
         let (geometry, format) = tables::native()?;
+        let masks = Masks::new(&format, 0);
         Ok(Self {
             subject: target.subject()?,
             geometry,
             format,
             window: Window::new()?,
             last: None,
-            alike: Alike::new(&format)?,
-            section: Section {
-                start: 0,
-                end: 0,
-                context: Context::default(),
-            },
+            alike: Alike::new(&masks)?,
+            way: None,
+            section: Section::new(&geometry, 0, 0, Context::default()),
+            masks,
+            run: Coalesce::new(format, geometry),
+            lines: zeroed_box()?,
         })
+    }
+
+    /// Any time may have passed: what was seen is of no use any more.
+    fn forget(&mut self) {
+        self.last = None;
+        self.way = None;
+        self.alike.forget();
     }
 
     /// Looks at the entries of `level` from `va` on, as many as the window holds. What is in the
@@ -151,6 +192,7 @@ impl Walker {
             end: tables.end().min(end),
         };
         let is_anonymous = self.section.context.is_anonymous;
+        let is_whole = self.section.is_in(&tables);
         self.last = None;
         let step = window.take(format, geometry, &mut tables, span, is_anonymous)?;
         drop(lock);
@@ -158,6 +200,7 @@ impl Walker {
             window.gather_contiguous(format, geometry, &step);
         }
         self.last = Some(step);
+        self.way = Some(*step.snapshot()).filter(|_| is_whole && level == self.section.lowest);
         // A range is in one table, so the step has got as far.
         let part = step.from(geometry, level, va);
         Ok((part, part.map_or(geometry.entry_end(va, level), |p| p.next)))
@@ -180,32 +223,22 @@ impl Walker {
         let lock = MmapReadLock::lock(mm)?;
         let vma = lock.find_vma(va).map(|vma| VmaInfo::read(&lock, vma));
         drop(lock);
-        let Some(mut vma) = vma else {
+        let Some(vma) = &vma else {
             return Ok(None);
         };
         // A VMA that has grown or merged since its first part was shown: this is the rest.
-        vma.start = vma.start.max(va);
-        write!(
-            out,
-            "vma {:016x}-{:016x} {}",
-            vma.start,
-            vma.end,
-            vma.flags.perms()
-        )?;
-        write_name(out, &vma)?;
+        let start = vma.start.max(va);
+        out.write_bytes(self.lines.vma(start, vma.end, vma.flags)?.as_bytes())?;
+        write_name(out, vma)?;
         writeln!(out)?;
-        self.last = None;
-        self.alike.forget();
-        self.section = Section {
-            start: vma.start,
-            end: vma.end,
-            context: Context {
-                flags: vma.flags,
-                is_anonymous: vma.vm_ops.is_null(),
-                has_anon_vma: vma.has_anon_vma(),
-            },
+        self.forget();
+        let context = Context {
+            flags: vma.flags,
+            is_anonymous: vma.vm_ops.is_null(),
+            has_anon_vma: vma.has_anon_vma(),
         };
-        Ok(Some(Position::Entries(vma.start, Level::Pgd)))
+        self.section = Section::new(&self.geometry, start, vma.end, context);
+        Ok(Some(Position::Entries(start, Level::Pgd)))
     }
 
     fn heading(&self, columns: &str, out: &mut SeqWriter<'_>) -> Result<Option<Position>> {
@@ -224,14 +257,14 @@ pub(super) trait Style: Send {
     /// The heading.
     const COLUMNS: &'static str;
 
-    /// Shows entries of `level` from `va` on, which is in the section; returns how far it got.
+    /// Shows entries of `level` from `va` on, which is in the section; returns what comes next.
     fn show(
         walker: &mut Walker,
         mm: &MmWithUser,
         va: u64,
         level: Level,
         out: &mut SeqWriter<'_>,
-    ) -> Result<u64>;
+    ) -> Result<Position>;
 }
 
 /// A dump of the tables of a target.
@@ -251,9 +284,7 @@ impl<S: Style> Records for Dump<S> {
     }
 
     fn begin(&mut self) {
-        // Between two reads any time may pass.
-        self.walker.last = None;
-        self.walker.alike.forget();
+        self.walker.forget();
     }
 
     fn emit(&mut self, pos: u64, out: &mut SeqWriter<'_>) -> Result<Option<u64>> {
@@ -261,26 +292,25 @@ impl<S: Style> Records for Dump<S> {
         let Some(mm) = walker.subject.memory() else {
             return Ok(None);
         };
-        let next = match Position::from_number(pos) {
-            Position::Heading => walker.heading(S::COLUMNS, out)?,
-            Position::Vma(va) => walker.vma(&mm, va, out)?,
-            Position::Entries(va, level) => {
-                let reached = if va < walker.section.end {
-                    S::show(walker, &mm, va, level, out)?
-                } else {
-                    va
-                };
-                let Section { start, end, .. } = walker.section;
-                Some(Position::after(
-                    &walker.geometry,
-                    level,
-                    reached,
-                    start,
-                    end,
-                ))
+        let mut next = Position::from_number(pos);
+        // Some of a section, as far as it surely fits: the heading before it is not made again.
+        for _ in 0..LINES {
+            let after = match next {
+                Position::Heading => walker.heading(S::COLUMNS, out)?,
+                Position::Vma(va) => walker.vma(&mm, va, out)?,
+                Position::Entries(va, level) if va < walker.section.end => {
+                    Some(S::show(walker, &mm, va, level, out)?)
+                }
+                Position::Entries(va, level) => Some(walker.after(level, va)),
+            };
+            match after {
+                Some(entries @ Position::Entries(..)) if out.room() > show::MAX_LINE => {
+                    next = entries;
+                }
+                _ => return Ok(after.map(Position::number)),
             }
-        };
-        Ok(next.map(Position::number))
+        }
+        Ok(Some(next.number()))
     }
 }
 
@@ -297,28 +327,95 @@ impl Style for Runs {
         va: u64,
         level: Level,
         out: &mut SeqWriter<'_>,
-    ) -> Result<u64> {
-        let mut run = Coalesce::new(walker.format, walker.geometry);
+    ) -> Result<Position> {
+        walker.run.clear();
+        let end = walker.section.end;
+        if let Some(found) = walker.above(mm, level)? {
+            walker.run.add(&found);
+            walker.write(out)?;
+            return Ok(match found.entry {
+                Entry::Table { .. } => walker.after(level, end),
+                // The same look says that there is nothing below.
+                _ => Position::Vma(end),
+            });
+        }
         let mut at = va;
-        while at < walker.section.end {
-            let (other, next) = match walker.look_alike(mm, at, level)? {
-                Some(next) => (walker.alike.add_to(walker, at, &mut run), next),
-                None => {
-                    let (step, next) = walker.step(mm, at, level, true)?;
-                    let mut found = step.iter().flat_map(|step| walker.found(step));
-                    let other = found.find(|found| !run.add(found));
-                    (other.map(|found| found.start), next)
-                }
+        let mut is_over = false;
+        while at < end && !is_over {
+            (at, is_over) = match walker.add_alike(mm, at, level)? {
+                Some(added) => added,
+                None => walker.add(mm, at, level)?,
             };
-            at = other.unwrap_or(next);
-            if other.is_some() {
+        }
+        walker.write(out)?;
+        Ok(walker.after(level, at))
+    }
+}
+
+impl Walker {
+    /// The entry of `level` that translates all of the section, if there is one such and it maps nothing
+    /// itself.
+    ///
+    /// One look serves all levels of which that is so and the one below them: what is shown of them
+    /// was so at one instant, unless a read ends in between.
+    fn above(&mut self, mm: &MmWithUser, level: Level) -> Result<Option<Found>> {
+        let Section {
+            start, end, lowest, ..
+        } = self.section;
+        if level <= lowest {
+            return Ok(None);
+        }
+        if self.way.is_none() && !self.look_alike(mm, start, lowest)? {
+            self.step(mm, start, lowest, true)?;
+        }
+        let Self {
+            format, geometry, ..
+        } = self;
+        let found = self
+            .way
+            .and_then(|way| way.above(format, geometry, level, &(start..end)));
+        // There are the pages to look at.
+        Ok(found.filter(|found| !matches!(found.entry, Entry::Leaf { .. })))
+    }
+
+    /// Adds entries of `level` from `va` on to the run. Returns how far it got, and whether the run ends
+    /// there.
+    fn add(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<(u64, bool)> {
+        let (step, next) = self.step(mm, va, level, true)?;
+        let Self {
+            window,
+            run,
+            format,
+            geometry,
+            masks,
+            ..
+        } = self;
+        let mut at = va;
+        while let Some(rest) = step.and_then(|step| step.from(geometry, level, at)) {
+            let Some((found, same)) = window.first_alike(format, geometry, masks, &rest) else {
                 break;
+            };
+            if !run.add_alike(&found, same.count.into(), same.is_in_order()) {
+                return Ok((at, true));
             }
+            at = found.end;
         }
-        if let Some(run) = run.run() {
-            show::write_run(out, &walker.format, &walker.section.context, run)?;
+        Ok((next, false))
+    }
+
+    /// Writes the run, if there is one.
+    fn write(&mut self, out: &mut SeqWriter<'_>) -> Result {
+        if let Some(run) = self.run.run() {
+            let line = self.lines.run(&self.format, &self.section.context, run)?;
+            out.write_bytes(line.as_bytes())?;
         }
-        Ok(at)
+        Ok(())
+    }
+
+    /// What comes when the entries of `level` have been shown up to `reached`.
+    fn after(&self, level: Level, reached: u64) -> Position {
+        let Section { start, end, .. } = self.section;
+        Position::after(&self.geometry, level, reached, start, end)
     }
 }
 
@@ -335,16 +432,16 @@ impl Style for Entries {
         va: u64,
         level: Level,
         out: &mut SeqWriter<'_>,
-    ) -> Result<u64> {
+    ) -> Result<Position> {
         let (step, next) = walker.step(mm, va, level, false)?;
         let found = step.iter().flat_map(|step| walker.found(step));
         for found in found.filter(|found| found.entry != Entry::None) {
             // The first one always: if it does not fit, it is asked for again with more room.
             if found.start > va && out.room() < show::MAX_LINE {
-                return Ok(found.start);
+                return Ok(walker.after(level, found.start));
             }
             show::write_entry(out, &walker.format, &walker.section.context, &found)?;
         }
-        Ok(next)
+        Ok(walker.after(level, next))
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         WINDOW, //
     },
     pt::{
+        coalesce::neighbours,
         entry::{
             Entry,
             Raw, //
@@ -18,6 +19,10 @@ use crate::{
             Level, //
         },
         page::PageKind,
+        scan::{
+            Masks,
+            Same, //
+        },
         walk::{
             Found,
             Span,
@@ -25,6 +30,7 @@ use crate::{
             Tables, //
         }, //
     },
+    sys::scratch::zeroed, //
 };
 use kernel::prelude::*;
 
@@ -39,9 +45,9 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            entries: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
-            again: KVec::from_elem(Raw(0), WINDOW, GFP_KERNEL)?,
-            pages: KVec::from_elem(PageKind::Unknown, WINDOW, GFP_KERNEL)?,
+            entries: zeroed(WINDOW)?,
+            again: zeroed(WINDOW)?,
+            pages: zeroed(WINDOW)?,
         })
     }
 
@@ -93,6 +99,24 @@ impl Window {
     ) {
         let entries = self.entries.get_mut(step.range()).unwrap_or_default();
         format.gather_contiguous(entries, step.index(geometry), step.span().level);
+    }
+
+    /// The first entry of `step`, which was the last one taken or a part of it, and its neighbours that
+    /// are alike: the first with the end of all of them. `masks` has the bits in which they agree.
+    pub(super) fn first_alike<F: Format>(
+        &self,
+        format: &F,
+        geometry: &Geometry,
+        masks: &Masks,
+        step: &Step,
+    ) -> Option<(Found, Same)> {
+        let found = self.found(format, geometry, step).next()?;
+        let raws = self.entries.get(step.range()).unwrap_or_default();
+        let pages = self.pages.get(step.range()).unwrap_or_default();
+        let end = step.span().end;
+        Some(neighbours(
+            format, geometry, masks, &found, end, raws, pages,
+        ))
     }
 
     /// The entries of `step`, which was the last one taken or a part of it, in address order, empty

@@ -3,11 +3,22 @@
 //! Runs of equal entries, as `note_page()` of `mm/ptdump.c` makes them.
 
 use super::{
-    entry::Entry,
+    entry::{
+        Entry,
+        Raw,
+        Rights, //
+    },
     format::Format,
     level::Geometry,
+    page::PageKind,
+    scan::{
+        agree,
+        Masks,
+        Same, //
+    },
     walk::Found, //
 };
+use core::ops::Range;
 
 /// Neighbouring entries of one level that differ in nothing but what they point to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +65,11 @@ impl<F: Format> Coalesce<F> {
         }
     }
 
+    /// Forgets the run.
+    pub fn clear(&mut self) {
+        self.run = None;
+    }
+
     /// Adds `found` if it goes on where the run ends and is equal to it; returns whether it did.
     pub fn add(&mut self, found: &Found) -> bool {
         self.add_alike(found, 1, true)
@@ -86,6 +102,42 @@ impl<F: Format> Coalesce<F> {
         true
     }
 
+    /// The same of `entries` neighbours in `range` which are like `raw`, if they are leaves as those of the
+    /// run and of its level, and map what `page` says. Returns whether they were added; if not, they may
+    /// still belong to it.
+    pub fn extend(
+        &mut self,
+        range: &Range<u64>,
+        raw: Raw,
+        limits: Rights,
+        page: PageKind,
+        entries: u64,
+        in_order: bool,
+    ) -> bool {
+        let Some(run) = &mut self.run else {
+            return false;
+        };
+        let first = &mut run.first;
+        let Entry::Leaf { pfn } = first.entry else {
+            return false;
+        };
+        let differ = (raw.0 ^ first.raw.0) & self.flag_bits;
+        let is_one = range.start == first.end && (limits, page) == (first.limits, first.page);
+        if differ != 0 || !is_one {
+            return false;
+        }
+        if run.contiguous {
+            let start = self.geometry.entry_start(first.start, first.level);
+            let pages = (range.start - start) / self.geometry.page_size();
+            let expected = Some(pfn + pages);
+            let place = self.format.decode(raw, first.level).pfn();
+            run.contiguous = in_order && place == expected;
+        }
+        first.end = range.end;
+        run.entries += entries;
+        true
+    }
+
     /// The run so far, if it has begun.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref()
@@ -114,4 +166,49 @@ fn is_equal(a: &Found, b: &Found, flag_bits: u64) -> bool {
     same_kind
         && (a.raw.0 ^ b.raw.0) & flag_bits == 0
         && (a.level, a.limits, a.page) == (b.level, b.limits, b.page)
+}
+
+/// `found`, which is the first of `raws`, and its neighbours that are alike: the same with the end of all
+/// of them, at most at `end`. `pages` is what they map, and `masks` has the bits in which they agree.
+pub fn neighbours<F: Format>(
+    format: &F,
+    geometry: &Geometry,
+    masks: &Masks,
+    found: &Found,
+    end: u64,
+    raws: &[Raw],
+    pages: &[PageKind],
+) -> (Found, Same) {
+    let level = found.level;
+    let size = geometry.size(level);
+    let start = geometry.entry_start(found.start, level);
+    let wanted = usize::try_from((end - start).div_ceil(size)).unwrap_or(usize::MAX);
+    let raws = raws.get(..wanted).unwrap_or(raws);
+    let pfn_of = |raw: Raw| match format.decode(raw, level) {
+        Entry::Leaf { pfn } => Some(pfn),
+        _ => None,
+    };
+    let (count, in_order) = match found.entry {
+        Entry::Leaf { pfn } => {
+            let alike = pages.iter().take(agree(raws, masks.of(level)));
+            let count = alike.take_while(|&&page| page == found.page).count();
+            let step = size / geometry.page_size();
+            let mut follow = (1u64..).zip(raws.iter().take(count).skip(1));
+            let in_order = follow.all(|(i, &raw)| pfn_of(raw) == pfn.checked_add(i * step));
+            (count.max(1), in_order)
+        }
+        // What has no place is in order.
+        entry => (agree(raws, u64::MAX).max(1), place(&entry).is_none()),
+    };
+    let bytes = size.saturating_mul(count as u64);
+    let found = Found {
+        end: start.saturating_add(bytes).min(end),
+        ..*found
+    };
+    let same = Same {
+        raw: found.raw,
+        count: count as u32,
+        in_order: in_order.into(),
+    };
+    (found, same)
 }

@@ -4,6 +4,7 @@
 
 use super::{
     entry::{
+        AddressBits,
         Entry,
         Raw,
         Rights, //
@@ -32,6 +33,13 @@ pub struct Same {
     pub count: u32,
     /// Whether they are leaves whose page frames follow one another, 0 or 1.
     pub in_order: u32,
+}
+
+impl Same {
+    /// Whether what they point to follows one another, as far as that can be.
+    pub fn is_in_order(&self) -> bool {
+        self.count == 1 || self.in_order != 0
+    }
 }
 
 /// Neighbours of which the same is to be said. The layout is that of `struct mmlens_stretch`.
@@ -136,7 +144,8 @@ impl Look {
     }
 }
 
-/// What tables leave to user space, of the last way down to a table.
+/// What tables leave to user space, of the last way down to a table: the next one has the same flags,
+/// mostly.
 #[derive(Clone, Copy, Debug)]
 pub struct Above {
     path: [Raw; LEVELS],
@@ -162,7 +171,10 @@ impl Above {
         snapshot: &Snapshot,
     ) -> Rights {
         let level = snapshot.reached;
-        if (self.path, self.level) != (snapshot.path, level) {
+        let AddressBits { low, high, .. } = format.address_bits();
+        let both = self.path.iter().zip(&snapshot.path);
+        let differ = both.fold(0, |all, (a, b)| all | (a.0 ^ b.0)) & !low & !high;
+        if differ != 0 || self.level != level {
             self.path = snapshot.path;
             self.level = level;
             self.limits = snapshot.limits(format, geometry, level);

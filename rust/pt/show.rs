@@ -8,10 +8,14 @@ use super::{
     coalesce::Run,
     entry::{
         Entry,
+        Raw,
         Rights, //
     },
     format::Format,
-    level::Level,
+    level::{
+        Level,
+        LEVELS, //
+    },
     walk::Found, //
 };
 use crate::text::{
@@ -71,6 +75,92 @@ impl fmt::Display for Rights {
     }
 }
 
+/// Bytes of a line behind its addresses that are remembered.
+const KNOWN: usize = 128;
+
+/// How the line of one entry that leads to a table goes on after its addresses.
+#[derive(Debug, Default)]
+struct Known {
+    raw: Raw,
+    limits: Rights,
+    text: Line<KNOWN>,
+}
+
+/// Makes lines of runs.
+///
+/// Small VMAs have the same tables above them, which have a line for each: how the last one of each
+/// level is spelled is remembered.
+#[derive(Debug, Default)]
+pub struct Lines {
+    line: Line<MAX_LINE>,
+    known: [Known; LEVELS],
+}
+
+impl Lines {
+    /// What the heading of a VMA begins with.
+    pub fn vma(
+        &mut self,
+        start: u64,
+        end: u64,
+        flags: VmaFlags,
+    ) -> Result<&Line<MAX_LINE>, fmt::Error> {
+        let line = &mut self.line;
+        line.clear();
+        line.write_str("vma ")?;
+        line.hex16(start)?;
+        line.write_str("-")?;
+        line.hex16(end)?;
+        write!(line, " {}", flags.perms())?;
+        Ok(line)
+    }
+
+    /// The line of a run. `format` is always the same.
+    pub fn run<F: Format>(
+        &mut self,
+        format: &F,
+        context: &Context,
+        run: &Run,
+    ) -> Result<&Line<MAX_LINE>, fmt::Error> {
+        let Self { line, known } = self;
+        let first = &run.first;
+        line.clear();
+        line.hex16(first.start)?;
+        line.write_str("-")?;
+        line.hex16(first.end)?;
+        line.write_str(" ")?;
+        line.size(Size(first.end - first.start), 7)?;
+        let is_table = matches!(first.entry, Entry::Table { .. }) && run.entries == 1;
+        let known = known.get_mut(usize::from(first.level.number()));
+        match known.filter(|_| is_table) {
+            Some(known) if known.is_of(first) => line.append(&known.text, 0)?,
+            known => {
+                let addresses = line.len();
+                write_rest(line, format, context, run)?;
+                if let Some(known) = known {
+                    known.note(first, line, addresses);
+                }
+            }
+        }
+        Ok(line)
+    }
+}
+
+impl Known {
+    fn is_of(&self, found: &Found) -> bool {
+        !self.text.is_empty() && (self.raw, self.limits) == (found.raw, found.limits)
+    }
+
+    /// `found` goes on as `line` does from byte `from` on.
+    fn note<const N: usize>(&mut self, found: &Found, line: &Line<N>, from: usize) {
+        self.raw = found.raw;
+        self.limits = found.limits;
+        self.text.clear();
+        if self.text.append(line, from).is_err() {
+            self.text.clear();
+        }
+    }
+}
+
 /// Writes the line of a run.
 pub fn write_run<F: Format>(
     out: &mut dyn fmt::Write,
@@ -78,21 +168,25 @@ pub fn write_run<F: Format>(
     context: &Context,
     run: &Run,
 ) -> fmt::Result {
+    let mut lines = Lines::default();
+    out.write_str(lines.run(format, context, run)?.as_str())
+}
+
+/// Writes what comes after the addresses of a run.
+fn write_rest<F: Format>(
+    line: &mut Line<MAX_LINE>,
+    format: &F,
+    context: &Context,
+    run: &Run,
+) -> fmt::Result {
     let first = &run.first;
-    let mut line = Line::<MAX_LINE>::new();
-    line.hex16(first.start)?;
-    line.write_str("-")?;
-    line.hex16(first.end)?;
-    line.write_str(" ")?;
-    line.size(Size(first.end - first.start), 7)?;
     line.write_str(" ")?;
     line.left(first.level.name(), 6)?;
     line.left(first.entry.name(), 10)?;
     line.write_str(" ")?;
     line.decimal(run.entries, 8)?;
     line.write_str(" ")?;
-    write_tail(&mut line, format, context, first, run.contiguous)?;
-    out.write_str(line.as_str())
+    write_tail(line, format, context, first, run.contiguous)
 }
 
 /// Writes the line of an entry.

@@ -33,11 +33,39 @@ pub struct Snapshot {
     pub count: usize,
     /// Physical address of the first entry in the window.
     pub address: u64,
-    /// The entries above the wanted level that were followed, by the number of their level.
+    /// The entries above the wanted level that were followed, and the one where the way ended if it did so
+    /// above, by the number of their level.
     pub path: [Raw; LEVELS],
 }
 
 impl Snapshot {
+    /// The entry of `level` that was followed, or where the way down ended, if that is above the
+    /// entries that were copied. It is cut to `range`, which it translates; where it stands is not
+    /// known.
+    pub fn above<F: Format>(
+        &self,
+        format: &F,
+        geometry: &Geometry,
+        level: Level,
+        range: &Range<u64>,
+    ) -> Option<Found> {
+        let is_copied = self.count > 0 && level <= self.reached;
+        if is_copied || level < self.reached {
+            return None;
+        }
+        let raw = self.path.get(usize::from(level.number())).copied()?;
+        Some(Found {
+            start: range.start,
+            end: range.end,
+            level,
+            raw,
+            entry: format.decode(raw, level),
+            at: 0,
+            limits: self.limits(format, geometry, level),
+            page: PageKind::Unknown,
+        })
+    }
+
     /// What the tables above `level` leave to user space. They were followed, so they are tables.
     pub fn limits<F: Format>(&self, format: &F, geometry: &Geometry, level: Level) -> Rights {
         let mut limits = Rights::ALL;
@@ -170,6 +198,11 @@ impl Step {
     /// The lowest level of which an entry was read: that of the span, unless the way down ended above.
     pub fn reached(&self) -> Level {
         self.snapshot.reached
+    }
+
+    /// The look.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// Which part of the window its entries are.

@@ -11,7 +11,8 @@ use crate::{
     pt::{
         entry::Raw,
         page::PageKind,
-        scan::Same, //
+        scan::Same,
+        show::Lines, //
     }, //
 };
 use core::ptr::NonNull;
@@ -29,6 +30,8 @@ pub(crate) unsafe trait Zero {}
 unsafe impl Zero for Raw {}
 // SAFETY: Numbers.
 unsafe impl Zero for Same {}
+// SAFETY: Lines without text, numbers, and rights that are `false`.
+unsafe impl Zero for Lines {}
 // SAFETY: 0 is `PageKind::Unknown`.
 unsafe impl Zero for PageKind {}
 
@@ -40,6 +43,15 @@ pub(crate) fn zeroed<T: Zero>(len: usize) -> Result<KVec<T>> {
     // SAFETY: There is room for `len` elements, all bytes of which are zero, and that is a `T`.
     unsafe { all.inc_len(len) };
     Ok(all)
+}
+
+/// A value that is all zero, made where it is to stay.
+///
+/// Process context, may sleep. Errors: `ENOMEM`.
+pub(crate) fn zeroed_box<T: Zero>() -> Result<KBox<T>> {
+    let room = KBox::<T>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: All its bytes are zero, and that is a `T`.
+    Ok(unsafe { room.assume_init() })
 }
 
 /// An empty vector with room for `len` elements, charged to the memory cgroup of the caller.

@@ -84,6 +84,13 @@ impl SeqWriter<'_> {
         false
     }
 
+    /// Writes bytes, which are text.
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        // SAFETY: `m` is valid; the bytes are.
+        unsafe { bindings::seq_write(self.m.as_ptr(), bytes.as_ptr().cast(), bytes.len()) };
+        self.check()
+    }
+
     /// Whether something did not fit.
     pub(crate) fn has_overflowed(&self) -> bool {
         self.room() == 0
@@ -196,8 +203,6 @@ impl SeqBuffer {
 
 impl fmt::Write for SeqWriter<'_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        // SAFETY: `m` is valid; the bytes are.
-        unsafe { bindings::seq_write(self.m.as_ptr(), s.as_ptr().cast(), s.len()) };
-        self.check()
+        self.write_bytes(s.as_bytes())
     }
 }

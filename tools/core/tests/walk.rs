@@ -10,11 +10,14 @@ use common::{
     machine, two_huge_pages, Encode, Memory, Node, X86,
 };
 use mmlens_core::pt::{
-    coalesce::{Coalesce, Run},
+    coalesce::{neighbours, Coalesce, Run},
     entry::{Entry, Raw, Rights},
     format::Format,
     level::Level,
+    page::PageKind,
     position::Position,
+    scan::Masks,
+    show::{write_run, Context, Lines},
     walk::{Found, Span, Step},
 };
 use proptest::prelude::*;
@@ -44,6 +47,7 @@ fn runs<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Run
     let mut all = Vec::new();
     let mut last: Option<Step> = None;
     let mut at = span.start;
+    let masks = Masks::new(&format, 0);
     while at < span.end {
         let mut run = Coalesce::new(format, geometry);
         at = loop {
@@ -52,11 +56,25 @@ fn runs<E: Encode>(memory: &mut Memory<E>, span: Span, window: usize) -> Vec<Run
                 Step::take(&geometry, memory, Span { start: at, ..span }, &mut window).unwrap()
             });
             last = Some(step);
-            let other = step
-                .found(&format, &geometry, &window)
-                .find(|f| !run.add(f));
-            at = other.map_or(step.next, |f| f.start);
-            if other.is_some() || at >= span.end {
+            let mut is_over = false;
+            while let Some(rest) = step.from(&geometry, span.level, at) {
+                let Some(found) = rest.found(&format, &geometry, &window).next() else {
+                    break;
+                };
+                let (end, raws) = (rest.span().end, &window[rest.range()]);
+                let pages = vec![PageKind::Unknown; raws.len()];
+                let (found, same) =
+                    neighbours(&format, &geometry, &masks, &found, end, raws, &pages);
+                is_over = !run.add_alike(&found, same.count.into(), same.is_in_order());
+                if is_over {
+                    break;
+                }
+                at = found.end;
+            }
+            if !is_over {
+                at = step.next;
+            }
+            if is_over || at >= span.end {
                 break at;
             }
         };
@@ -91,6 +109,34 @@ fn check<E: Encode>(memory: &mut Memory<E>, window: usize) -> Result<(), TestCas
 
         check_runs(memory, span, window, &found)?;
     }
+    check_above(memory)
+}
+
+/// A look at the lowest level has seen what is above: the same as a look at each of them.
+fn check_above<E: Encode>(memory: &mut Memory<E>) -> Result<(), TestCaseError> {
+    let (geometry, format) = (memory.machine.geometry, memory.machine.encode.format());
+    let levels: Vec<Level> = geometry.levels().collect();
+    let pages = memory.of_level(Level::Pte);
+    for va in pages.iter().map(|&(va, _)| va).chain([1 << 30, 3 << 21]) {
+        let range = va..va + geometry.page_size();
+        let mut take = |level| {
+            let (start, end) = (range.start, range.end);
+            let mut entry = [Raw(0)];
+            let step = Step::take(&geometry, memory, Span { level, start, end }, &mut entry);
+            let step = step.unwrap();
+            let found = step.found(&format, &geometry, &entry).next();
+            (step, found)
+        };
+        let (lowest, _) = take(Level::Pte);
+        for &level in levels.iter().filter(|&&level| level > Level::Pte) {
+            let above = lowest.snapshot().above(&format, &geometry, level, &range);
+            prop_assert_eq!(above, take(level).1.map(|found| Found { at: 0, ..found }));
+        }
+        let pte = lowest
+            .snapshot()
+            .above(&format, &geometry, Level::Pte, &range);
+        prop_assert_eq!(pte, None);
+    }
     Ok(())
 }
 
@@ -104,6 +150,13 @@ fn check_runs<E: Encode>(
     let format = memory.machine.encode.format();
     let page = memory.machine.geometry.page_size();
     let runs = runs(memory, span, window);
+    let mut lines = Lines::default();
+    for run in &runs {
+        let mut line = String::new();
+        write_run(&mut line, &format, &Context::default(), run).unwrap();
+        let remembered = lines.run(&format, &Context::default(), run).unwrap();
+        prop_assert_eq!(remembered.as_str(), &line);
+    }
     let mut rest = found;
     for run in &runs {
         let (members, others) = rest.split_at(run.entries as usize);

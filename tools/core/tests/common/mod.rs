@@ -307,6 +307,7 @@ impl<E: Encode> Tables for Memory<E> {
                     path,
                 });
             }
+            path[usize::from(l.number())] = Raw(self.raw(l, va));
             if !self.is_table(self.raw(l, va)) {
                 return Ok(Snapshot {
                     reached: l,
@@ -315,7 +316,6 @@ impl<E: Encode> Tables for Memory<E> {
                     path,
                 });
             }
-            path[usize::from(l.number())] = Raw(self.raw(l, va));
         }
         Err(())
     }
