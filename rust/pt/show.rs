@@ -124,11 +124,7 @@ impl Lines {
         let Self { line, known } = self;
         let first = &run.first;
         line.clear();
-        line.hex16(first.start)?;
-        line.write_str("-")?;
-        line.hex16(first.end)?;
-        line.write_str(" ")?;
-        line.size(Size(first.end - first.start), 7)?;
+        write_addresses(line, first)?;
         let is_table = matches!(first.entry, Entry::Table { .. }) && run.entries == 1;
         let known = known.get_mut(usize::from(first.level.number()));
         match known.filter(|_| is_table) {
@@ -168,8 +164,19 @@ pub fn write_run<F: Format>(
     context: &Context,
     run: &Run,
 ) -> fmt::Result {
-    let mut lines = Lines::default();
-    out.write_str(lines.run(format, context, run)?.as_str())
+    let mut line = Line::new();
+    write_addresses(&mut line, &run.first)?;
+    write_rest(&mut line, format, context, run)?;
+    out.write_str(line.as_str())
+}
+
+/// Writes what a line of a run begins with.
+fn write_addresses(line: &mut Line<MAX_LINE>, first: &Found) -> fmt::Result {
+    line.hex16(first.start)?;
+    line.write_str("-")?;
+    line.hex16(first.end)?;
+    line.write_str(" ")?;
+    line.size(Size(first.end - first.start), 7)
 }
 
 /// Writes what comes after the addresses of a run.
