@@ -330,7 +330,7 @@ impl Style for Runs {
     ) -> Result<Position> {
         walker.run.clear();
         let end = walker.section.end;
-        if let Some(found) = walker.above(mm, level)? {
+        if let Some(found) = walker.above(mm, va, level)? {
             walker.run.add(&found);
             walker.write(out)?;
             return Ok(match found.entry {
@@ -353,29 +353,29 @@ impl Style for Runs {
 }
 
 impl Walker {
-    /// The entry of `level` that translates all of the section, if there is one such and it maps nothing
-    /// itself.
+    /// The entry of `level` that translates all of the section, which begins at `va`, if there is one such
+    /// and it maps nothing itself.
     ///
     /// One look serves all levels of which that is so and the one below them: what is shown of them
     /// was so at one instant, unless a read ends in between.
-    fn above(&mut self, mm: &MmWithUser, level: Level) -> Result<Option<Found>> {
+    fn above(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<Option<Found>> {
         let Section {
             start, end, lowest, ..
         } = self.section;
-        if level <= lowest {
+        if level <= lowest || va != start {
             return Ok(None);
         }
         if self.way.is_none() && !self.look_alike(mm, start, lowest)? {
             self.step(mm, start, lowest, true)?;
         }
-        let Self {
-            format, geometry, ..
-        } = self;
-        let found = self
-            .way
-            .and_then(|way| way.above(format, geometry, level, &(start..end)));
-        // There are the pages to look at.
-        Ok(found.filter(|found| !matches!(found.entry, Entry::Leaf { .. })))
+        let look = |way: Snapshot| way.above(&self.format, &self.geometry, level, &(start..end));
+        let found = self.way.and_then(look);
+        if let Some(Entry::Leaf { .. }) = found.map(|found| found.entry) {
+            // There are the pages to look at, after which nothing older may be told of what is below.
+            self.alike.forget();
+            return Ok(None);
+        }
+        Ok(found)
     }
 
     /// Adds entries of `level` from `va` on to the run. Returns how far it got, and whether the run ends
