@@ -197,6 +197,7 @@ struct racer *race_start(const struct race_way *ways, size_t nr, int fd, char *m
 	atomic_store(&race->go, true);
 	while (atomic_load(&race->reached) < racers->pages)
 		usleep(1000);
+	race->begun = atomic_load(&race->reached);
 	return racers;
 }
 

@@ -14,6 +14,8 @@ struct race {
 	_Atomic bool go, stop;
 	/* Odd from when REVOKE has returned until RESTORE is about to be called. */
 	_Atomic unsigned long sequence;
+	/* How many had got at the buffer when all were at work. */
+	unsigned long begun;
 	/* Accesses that got at the buffer, those that did not, and those that should not have. */
 	_Atomic unsigned long reached, refused, holes;
 };
