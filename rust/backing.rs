@@ -23,13 +23,13 @@ pub(crate) use vmalloc::Vmalloc;
 
 use crate::{
     ffi,
+    rights::may_reach_devices,
     setup::{
         self,
         Cache,
         Setup,
         Strategy, //
     },
-    sys::rights::may_reach_devices,
     vm::{
         kind::{
             MixedMap,

@@ -30,6 +30,7 @@ use crate::{
         State,
         TaskInfo, //
     },
+    rights::may_look,
     sys::{
         debugfs::{
             Control,
@@ -38,7 +39,6 @@ use crate::{
             Records, //
         },
         global::global,
-        rights::may_look,
         seq::SeqWriter, //
     },
     text::Escaped, //

@@ -10,7 +10,7 @@
 //!
 //! - pure (`pt`, `query`, `setup`, `text`): `core` only, no `unsafe`, also compiled on the host;
 //! - glue (`vm`, `mm`, `backing`, `sys`, and `ffi` and `compat`): the only `unsafe`;
-//! - logic (`device`, `inspect`): safe code, the policy.
+//! - logic (`device`, `inspect`, `rights`): safe code, the policy.
 
 // A composite module: the crate is not named after the object.
 #![crate_name = "mmlens"]
@@ -25,6 +25,7 @@ mod mm;
 mod pt;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod query;
+mod rights;
 #[allow(unreachable_pub)] // Public in the host crate.
 mod setup;
 mod sys;
@@ -36,10 +37,8 @@ use backing::Regions;
 use device::Buffer;
 use inspect::Inspector;
 use kernel::prelude::*;
-use sys::{
-    chardev::CharDevice,
-    rights::Gate, //
-};
+use rights::Gate;
+use sys::chardev::CharDevice;
 
 module! {
     type: Mmlens,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     ffi,
+    rights::may_offer_devices,
     setup::{
         parse_range,
         Cache,
@@ -22,8 +23,7 @@ use crate::{
     },
     sys::{
         global::global,
-        params,
-        rights::may_offer_devices, //
+        params, //
     }, //
 };
 use core::ptr::NonNull;

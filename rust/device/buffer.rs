@@ -15,13 +15,13 @@ use super::{
 use crate::{
     backing::Backing,
     compat,
+    rights::may_reach_devices,
     setup::{
         Setup,
         Strategy, //
     },
     sys::{
         params,
-        rights::may_reach_devices,
         rwsem::RwSemaphore,
         trace::Numbers, //
     },

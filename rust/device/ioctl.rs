@@ -44,6 +44,10 @@ use crate::{
     },
     inspect,
     mm::tables,
+    rights::{
+        may_look,
+        may_show_addresses, //
+    },
     setup::{
         self,
         is_around,
@@ -53,13 +57,7 @@ use crate::{
         Strategy,
         DEFAULT_AROUND, //
     },
-    sys::{
-        params,
-        rights::{
-            may_look,
-            may_show_addresses, //
-        }, //
-    }, //
+    sys::params, //
 };
 use kernel::{
     ioctl::{

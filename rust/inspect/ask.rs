@@ -33,7 +33,7 @@ use crate::{
     },
     pt::facts::Facts,
     query::Question,
-    sys::rights::may_look,
+    rights::may_look,
     text::vma_flags::VmaFlags, //
 };
 use kernel::{

@@ -23,10 +23,10 @@ use crate::{
         },
         tables, //
     },
+    rights::may_show_addresses,
     setup::Cache,
     sys::{
         debugfs::Records,
-        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::Escaped, //

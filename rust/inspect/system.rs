@@ -8,6 +8,7 @@ mod walk;
 
 use crate::{
     backing::Vmalloc,
+    rights::may_show_addresses,
     sys::{
         debugfs::{
             Dir,
@@ -20,7 +21,6 @@ use crate::{
             Offset, //
         },
         params,
-        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::{

@@ -38,13 +38,13 @@ use crate::{
         MMLENS_TEXT_USER_PGD,
         MMLENS_TEXT_VMAS, //
     },
+    rights::may_look,
     sys::{
         debugfs::{
             Anonymous,
             Records, //
         },
-        params,
-        rights::may_look, //
+        params, //
     }, //
 };
 use kernel::{

@@ -25,9 +25,9 @@ use crate::{
         format::Format,
         level::Level, //
     },
+    rights::may_show_addresses,
     sys::{
         debugfs::Records,
-        rights::may_show_addresses,
         seq::SeqWriter, //
     }, //
 };

@@ -48,10 +48,10 @@ use crate::{
         },
         Native, //
     },
+    rights::may_show_addresses,
     sys::{
         debugfs::Records,
         machine::own::Own,
-        rights::may_show_addresses,
         seq::SeqWriter, //
     },
     text::Size, //

@@ -38,7 +38,7 @@ const NAME: &CStr = c"[mmlens]";
 
 /// An open file that has no descriptor yet. Reads and writes are checked as those of the files in
 /// debugfs, against the rights of the one who made it; who makes one has passed
-/// [`may_look`](crate::sys::rights::may_look). It keeps the module.
+/// [`may_look`](crate::rights::may_look). It keeps the module.
 pub(crate) struct Anonymous(ARef<File>);
 
 impl Anonymous {

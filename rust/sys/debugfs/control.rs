@@ -5,7 +5,7 @@
 use super::with_command;
 use crate::{
     compat,
-    sys::rights::{
+    rights::{
         may_look,
         opener_may_look, //
     }, //
@@ -18,6 +18,7 @@ use kernel::{
         c_char,
         c_int, //
     },
+    fs::LocalFile,
     prelude::*, //
 };
 
@@ -63,8 +64,8 @@ impl<C: Control> Table<C> {
         _pos: *mut bindings::loff_t,
     ) -> isize {
         from_result(|| {
-            // SAFETY: `file` is valid.
-            unsafe { opener_may_look(file) }?;
+            // SAFETY: `file` is what this task calls, so it is valid and its position is this task's.
+            opener_may_look(unsafe { LocalFile::from_raw_file(file) })?;
             // SAFETY: `file` is valid, and so is its inode.
             let data = unsafe { (*(*file).f_inode).i_private };
             // SAFETY: debugfs keeps the file from being removed during `write`, and `Files` keeps

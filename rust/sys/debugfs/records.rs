@@ -8,13 +8,11 @@
 use crate::{
     compat,
     ffi,
-    sys::{
-        rights::{
-            may_look,
-            opener_may_look, //
-        },
-        seq::SeqWriter, //
-    }, //
+    rights::{
+        may_look,
+        opener_may_look, //
+    },
+    sys::seq::SeqWriter, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -28,6 +26,7 @@ use kernel::{
         c_int,
         c_void, //
     },
+    fs::LocalFile,
     prelude::*,
     sync::ArcBorrow,
     types::NotThreadSafe, //
@@ -128,8 +127,8 @@ impl<R: Records> Table<R> {
         len: usize,
         pos: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: `file` is valid.
-        if let Err(error) = unsafe { opener_may_look(file) } {
+        // SAFETY: `file` is what this task calls, so it is valid and its position is this task's.
+        if let Err(error) = opener_may_look(unsafe { LocalFile::from_raw_file(file) }) {
             return error.to_errno() as isize;
         }
         // SAFETY: `file` is a seq file, and the arguments are those of `read`.

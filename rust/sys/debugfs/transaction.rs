@@ -8,12 +8,13 @@ use super::{
     with_command,
     Records, //
 };
-use crate::sys::rights::opener_may_look;
+use crate::rights::opener_may_look;
 use core::marker::PhantomData;
 use kernel::{
     bindings,
     error::from_result,
     ffi::c_char,
+    fs::LocalFile,
     prelude::*, //
 };
 
@@ -50,8 +51,8 @@ impl<T: Transaction> Table<T> {
         pos: *mut bindings::loff_t,
     ) -> isize {
         from_result(|| {
-            // SAFETY: `file` is valid.
-            unsafe { opener_may_look(file) }?;
+            // SAFETY: `file` is what this task calls, so it is valid and its position is this task's.
+            opener_may_look(unsafe { LocalFile::from_raw_file(file) })?;
             with_command::<MAX_REQUEST>(buf, len, |command| {
                 // SAFETY: `file` was opened by the table of records.
                 unsafe { records::Table::<T>::restart(file, |t| t.request(command)) }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Who may see what, and touch what: each rule of Documentation/rights.rst, once.
-//!
-//! C headers: [`include/linux/capability.h`](srctree/include/linux/capability.h),
-//! [`include/linux/security.h`](srctree/include/linux/security.h)
 
-use crate::ffi;
+use crate::sys::security::{
+    self,
+    Capability, //
+};
 use kernel::{
-    bindings,
-    error::to_result,
-    ffi::c_int,
+    fs::LocalFile,
     prelude::*,
     sync::atomic::{
         Acquire,
@@ -43,33 +41,21 @@ pub(crate) fn may_look() -> Result {
     if !OPENED.load(Acquire) {
         return Err(EAGAIN);
     }
-    if !has_capability(bindings::CAP_SYS_ADMIN) {
+    if !Capability::SysAdmin.is_of_current() {
         return Err(EPERM);
     }
-    may_read_memory()
+    security::may_read_memory()
 }
 
 /// Whether the one who opened `file` had that right: a descriptor that was passed on gives nobody
 /// more than that.
 ///
 /// Errors: `EPERM`.
-///
-/// # Safety
-///
-/// `file` is valid.
-pub(super) unsafe fn opener_may_look(file: *const bindings::file) -> Result {
-    // SAFETY: `file` is valid by the caller's promise, the namespace is static.
-    let capable = unsafe {
-        bindings::file_ns_capable(
-            file,
-            &raw mut bindings::init_user_ns,
-            bindings::CAP_SYS_ADMIN as c_int,
-        )
-    };
-    if !capable {
+pub(crate) fn opener_may_look(file: &LocalFile) -> Result {
+    if !Capability::SysAdmin.is_of_opener(file) {
         return Err(EPERM);
     }
-    may_read_memory()
+    security::may_read_memory()
 }
 
 /// Whether this task may be shown kernel addresses as they are: what the sysctl `kptr_restrict` says
@@ -77,11 +63,9 @@ pub(super) unsafe fn opener_may_look(file: *const bindings::file) -> Result {
 ///
 /// Errors: `EPERM`.
 pub(crate) fn may_show_addresses() -> Result {
-    // SAFETY: Always fine for the current task.
-    if unsafe { ffi::mmlens_may_show_pointers() } {
-        Ok(())
-    } else {
-        Err(EPERM)
+    match security::may_show_pointers() {
+        true => Ok(()),
+        false => Err(EPERM),
     }
 }
 
@@ -89,7 +73,7 @@ pub(crate) fn may_show_addresses() -> Result {
 ///
 /// Errors: `EPERM` without `CAP_SYS_RAWIO`, or if the kernel is locked down against that.
 pub(crate) fn may_reach_devices() -> Result {
-    if !has_capability(bindings::CAP_SYS_RAWIO) {
+    if !Capability::SysRawio.is_of_current() {
         return Err(EPERM);
     }
     may_offer_devices()
@@ -100,18 +84,5 @@ pub(crate) fn may_reach_devices() -> Result {
 ///
 /// Errors: `EPERM` if the kernel is locked down against that.
 pub(crate) fn may_offer_devices() -> Result {
-    // SAFETY: Always fine for the current task.
-    to_result(unsafe { ffi::mmlens_security_locked_down_dev_mem() })
-}
-
-/// Errors: `EPERM` if the kernel is locked down against reading its memory.
-fn may_read_memory() -> Result {
-    // SAFETY: Always fine for the current task.
-    to_result(unsafe { ffi::mmlens_security_locked_down_kcore() })
-}
-
-/// In the initial user namespace.
-fn has_capability(capability: u32) -> bool {
-    // SAFETY: Always fine for the current task, with a number that there is.
-    unsafe { bindings::capable(capability as c_int) }
+    security::may_map_devices()
 }
