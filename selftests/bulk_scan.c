@@ -666,7 +666,7 @@ TEST_F_TIMEOUT(scan, a_kill_ends_a_walk, 300)
 #define SLOT_PAGES 16
 
 struct arena {
-	_Atomic bool stop;
+	_Atomic bool begun, stop;
 	char *start;
 };
 
@@ -675,6 +675,8 @@ static void *map_and_unmap(void *arg)
 	size_t bytes = SLOT_PAGES * page_size();
 	struct arena *arena = arg;
 
+	while (!arena->begun)
+		sched_yield();
 	for (unsigned int i = (uintptr_t)&bytes >> 12; !arena->stop; i = i * 1664525 + 1013904223) {
 		char *slot = arena->start + (i >> 8) % SLOTS * 2 * bytes;
 		size_t page = (i >> 16) % SLOT_PAGES * page_size();
@@ -704,19 +706,28 @@ static void *map_and_unmap(void *arg)
 	return NULL;
 }
 
-/* A descriptor that does not stop the process. */
-static pid_t start_mapping(struct arena *arena)
+/*
+ * A process of its own. The place is reserved until both threads have their
+ * stacks, which would be put there otherwise; from then on nothing else maps.
+ */
+static pid_t start_mapping(struct arena *arena, size_t bytes)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	arena->start = map_aligned(PROT_NONE, ANON | MAP_NORESERVE, bytes, pmd_size());
+	pid = fork();
 	if (!pid) {
 		pthread_t second;
 
-		pthread_create(&second, NULL, map_and_unmap, arena);
+		if (pthread_create(&second, NULL, map_and_unmap, arena))
+			_exit(1);
+		munmap(arena->start, bytes);
+		arena->begun = true;
 		map_and_unmap(arena);
 		pthread_join(second, NULL);
 		_exit(0);
 	}
+	munmap(arena->start, bytes);
 	return pid;
 }
 
@@ -813,12 +824,11 @@ TEST_F_TIMEOUT(scan, two_walk_while_others_map_and_unmap, 120)
 	int status;
 	pid_t pid;
 
-	/* Room that the child has from here; what is not in a slot is unmapped. */
-	arena->start = map_aligned(PROT_NONE, ANON | MAP_NORESERVE,
-				   2 * SLOTS * SLOT_PAGES * page_size(), pmd_size());
-	munmap(arena->start, 2 * SLOTS * SLOT_PAGES * page_size());
-	pid = start_mapping(arena);
+	pid = start_mapping(arena, 2 * SLOTS * SLOT_PAGES * page_size());
 	ASSERT_LT(0, pid);
+	for (int tries = 0; tries < 10000 && !arena->begun; tries++)
+		usleep(1000);
+	ASSERT_TRUE(arena->begun);
 	for (int i = 0; i < 2; i++) {
 		walkers[i] = (struct walker) { .fd = self->fd, .pid = pid, .arena = arena };
 		pthread_create(&walkers[i].thread, NULL, walk_on, &walkers[i]);
