@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from guest import kernel, module, shape, tools
+from guest import debug, kernel, module, shape, tools
 from guest.cache import CACHE, CHECKOUT, Failure, contents, digest_of, hold, make, run, run_program, say, used
 from guest.ktap import Count, Parser
 
@@ -242,7 +242,7 @@ def guest_tests(name: str, options: argparse.Namespace) -> Count:
     percent = effort(options)
     only = list(RACES) if options.soak else shape.programs(cell.shapes, cell.arch)
     chosen = cell.find_kernel()
-    files = ["--copy", f"{build_selftests(cell.arch, chosen)}:/selftests"]
+    files = ["--copy", f"{build_selftests(cell.arch)}:/selftests"]
     modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
     for path in [*modules, *sorted(tools.build(cell.arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
@@ -281,9 +281,10 @@ def run_guest(cell: str, command: list[str]) -> Count:
     return count
 
 
-def build_selftests(arch: str, chosen: kernel.Kernel) -> Path:
-    """The selftests for one architecture, built against a kernel's own source."""
-    source = chosen.source()
+def build_selftests(arch: str) -> Path:
+    """The selftests for one architecture, for every kernel: what they take from the kernel's source, such as
+    kselftest_harness.h, is of the newest."""
+    source = debug.unpacked_source(kernel.pick_for(arch, "newest"))
     files = contents(selftest_sources())
 
     def build(output: Path) -> None:

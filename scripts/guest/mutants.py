@@ -174,7 +174,7 @@ def build(mutant: Mutant, chosen: kernel.Kernel) -> Path:
 def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
     """Runs some tests in a guest with a module."""
     cell = cells.parse(place.cell)
-    programs = cells.build_selftests(cell.arch, cell.find_kernel())
+    programs = cells.build_selftests(cell.arch)
     command = cell.command(seconds, place.append, "--module", str(ko), "--copy", f"{programs}:/selftests")
     command += ["--", "/selftests/run", "--effort", place.effort]
     command += [" -r ".join(test.split(" ", 1)) for test in tests]
