@@ -5,6 +5,7 @@
 //! Both go VMA by VMA, and in each VMA level by level from the top, so that one sees which tables
 //! serve it and then what they map. Between two windows of a table nothing is locked.
 
+mod above;
 mod alike;
 
 use super::{
@@ -353,31 +354,6 @@ impl Style for Runs {
 }
 
 impl Walker {
-    /// The entry of `level` that translates all of the section, which begins at `va`, if there is one such
-    /// and it maps nothing itself.
-    ///
-    /// One look serves all levels of which that is so and the one below them: what is shown of them
-    /// was so at one instant, unless a read ends in between.
-    fn above(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<Option<Found>> {
-        let Section {
-            start, end, lowest, ..
-        } = self.section;
-        if level <= lowest || va != start {
-            return Ok(None);
-        }
-        if self.way.is_none() && !self.look_alike(mm, start, lowest)? {
-            self.step(mm, start, lowest, true)?;
-        }
-        let look = |way: Snapshot| way.above(&self.format, &self.geometry, level, &(start..end));
-        let found = self.way.and_then(look);
-        if let Some(Entry::Leaf { .. }) = found.map(|found| found.entry) {
-            // There are the pages to look at, after which nothing older may be told of what is below.
-            self.alike.forget();
-            return Ok(None);
-        }
-        Ok(found)
-    }
-
     /// Adds entries of `level` from `va` on to the run. Returns how far it got, and whether the run ends
     /// there.
     fn add(&mut self, mm: &MmWithUser, va: u64, level: Level) -> Result<(u64, bool)> {

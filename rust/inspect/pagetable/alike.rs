@@ -76,7 +76,7 @@ impl Alike {
     }
 
     /// Whether the last look was at `at`.
-    fn has_seen(&self, at: u64) -> bool {
+    pub(super) fn has_seen(&self, at: u64) -> bool {
         let seen = self.seen.as_ref();
         seen.is_some_and(|(look, _)| look.start <= at && at < look.end)
     }
@@ -195,7 +195,7 @@ impl Walker {
     }
 
     /// Whether the VMA of the section was one whose entries say all, and `level` is one to look at.
-    fn is_plain(&self, level: Level) -> bool {
+    pub(super) fn is_plain(&self, level: Level) -> bool {
         let context = &self.section.context;
         level == Level::Pte && context.is_anonymous && !context.flags.is_mergeable()
     }
