@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -719,6 +720,7 @@ static pid_t start_mapping(struct arena *arena, size_t bytes)
 	if (!pid) {
 		pthread_t second;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (pthread_create(&second, NULL, map_and_unmap, arena))
 			_exit(1);
 		munmap(arena->start, bytes);
