@@ -103,8 +103,6 @@ def payload(options: argparse.Namespace, ko: Path | None, out: Path) -> None:
             text = f"exec {shlex.join(options.command)}\n"
             archive.file("payload/run/command", text.encode())
         archive.file("payload/run/env", environment(not options.command).encode())
-        for source, target in copies(options.copy):
-            archive.tree(source, "payload/files/" + target.lstrip("/"))
 
 
 def environment(interactive: bool) -> str:
@@ -123,6 +121,9 @@ def assemble(options: argparse.Namespace, chosen: kernel.Kernel, folder: Path) -
     shutil.copyfile(qemu.early_initrd(chosen, userland, GUEST / "init"), initrd)
     payload(options, module_for(options, chosen), initrd)
     disks = [userland / "root.ext4", chosen.modules]
+    if options.copy:
+        disks.append(folder / "files.ext4")
+        image.files(copies(options.copy), disks[-1])
     timeout = options.timeout or (600 if options.command else None)
     memory = shape.memory(options.shape, options.memory, options.arch)
     append = " ".join(filter(None, (chosen.append, shape.append(options.shape, options.arch), options.append)))
@@ -149,7 +150,7 @@ def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
         in_time = qemu.run(guest, accelerator, interactive)
         return judge(folder, in_time, guest.timeout)
     finally:
-        for name in ("initrd", "stdout", "stderr"):
+        for name in ("initrd", "files.ext4", "stdout", "stderr"):
             remove(folder / name)
 
 

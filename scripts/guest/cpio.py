@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Writes the newc archives that the kernel unpacks as its initial file system."""
 
-import os
 import stat
 from pathlib import Path
 from types import TracebackType
@@ -34,26 +33,6 @@ class Archive:
             self._parents(name)
             self.seen.add(name)
             self._entry(name, stat.S_IFDIR | mode, b"")
-
-    def tree(self, source: Path, name: str) -> None:
-        """A file or a whole folder of the host. The source itself may be a link."""
-        if not source.is_dir():
-            info = source.stat()
-            self.file(name, source.read_bytes(), info.st_mode & 0o777, info.st_mtime)
-            return
-        self.folder(name)
-        for base, folders, files in os.walk(source):
-            inside = Path(name) / Path(base).relative_to(source)
-            for entry in sorted(folders + files):
-                path = Path(base) / entry
-                info = path.lstat()
-                mode = info.st_mode
-                if stat.S_ISLNK(mode):
-                    self._entry(str(inside / entry), stat.S_IFLNK | 0o777, os.readlink(path).encode())
-                elif stat.S_ISDIR(mode):
-                    self.folder(str(inside / entry), mode & 0o777)
-                elif stat.S_ISREG(mode):
-                    self.file(str(inside / entry), path.read_bytes(), mode & 0o777, info.st_mtime)
 
     def _parents(self, name: str) -> None:
         for parent in reversed(Path(name).parents):

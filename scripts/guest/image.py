@@ -8,7 +8,8 @@ far as a guest needs it, is done in finish().
 
 import os
 import shutil
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from guest.cache import CACHE, DEBIAN_ARCH, digest, make, remove, run
@@ -93,6 +94,27 @@ def modules(name: str, install: Callable[[Path], Path]) -> Path:
         remove(scratch)
 
     return make(CACHE / "image" / f"modules-{name}.ext4", f"module image of {name}", build)
+
+
+def files(copies: Iterable[tuple[Path, str]], image: Path) -> None:
+    """An ext4 image of files and folders of the host, each at its place below the root. The guest reads of it what it
+    uses: to unpack all of it would take an emulated processor longer than to boot."""
+    scratch = image.with_suffix(".dir")
+    for source, target in copies:
+        path = scratch / target.lstrip("/")
+        if source.is_dir():
+            shutil.copytree(source, path, symlinks=True, ignore=special_files, dirs_exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, path)
+    filesystem(scratch, image, SPARE_MIB)
+    remove(scratch)
+
+
+def special_files(folder: str, names: list[str]) -> list[str]:
+    """Sockets, pipes and devices, which are not copied."""
+    modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if stat.S_IFMT(mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)]
 
 
 def filesystem(folder: Path, image: Path, spare: int) -> None:
