@@ -32,6 +32,8 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2:nolva", "
               "arm64:debug")  # fmt: skip
 # What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.
 ONCE = ("tool_commands", "bench_smoke", "leaks")
+# The same, but that a debug kernel finds mistakes in it that no other would.
+ONCE_AND_DEBUG = ("debugfs_control", "module_lifetime")
 ONCE_IN = ("arm64:newest:vmem", "x86_64:7.2:4level+pti")
 # How much of what a test repeats it does in `make test`, in percent: see effort() in selftests/lib/util.h.
 EFFORT = 10
@@ -153,7 +155,9 @@ def make_debug_kernels(steps: list[str]) -> None:
 
 def left(options: argparse.Namespace, name: str) -> tuple[str, ...]:
     """The programs that a cell leaves to another one."""
-    return () if options.full or options.cell or name in ONCE_IN else ONCE
+    if options.full or options.cell or name in ONCE_IN:
+        return ()
+    return ONCE if parse(name).wanted == "debug" else ONCE + ONCE_AND_DEBUG
 
 
 def step(name: str, options: argparse.Namespace) -> tuple[Count, float]:

@@ -50,6 +50,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(set(cells.COMPILER), {cells.parse(name).arch for name in cells.ONCE_IN})
         for change, name, programs in (
             ({}, "x86_64:debug", cells.ONCE),
+            ({}, "x86_64:newest", cells.ONCE + cells.ONCE_AND_DEBUG),
             ({}, cells.ONCE_IN[0], ()),
             ({"full": True}, "x86_64:debug", ()),
             ({"cell": ["x86_64:debug"]}, "x86_64:debug", ()),
