@@ -94,7 +94,7 @@ def test() -> subprocess.CompletedProcess[str]:
 
 def lint() -> None:
     """What clippy says of them and of what they use; nothing is to be said."""
-    names = ("mmlens", "mmlens-bench", "mmlens-device", "mmlens-selftest")
+    names = ("mmlens", "mmlens-bench", "mmlens-core", "mmlens-device", "mmlens-selftest")
     packages = [word for name in names for word in ("--package", name)]
     words = [f"{name}={value}" for name, value in environment().items()]
     run("clippy", "env", *words, "cargo", "clippy", "--quiet", "--offline", "--all-targets",

@@ -37,7 +37,8 @@ fn lines<'a>(regions: &[Region<'a>]) -> (Vec<Line<'a>>, Vec<Conflict<'a>>) {
 fn text(regions: &[Region<'_>]) -> String {
     let (lines, conflicts) = lines(regions);
     assert_eq!(conflicts, []);
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    texts.join("\n") + "\n"
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Arm, Encode, Node, ARM_4K, SOFT, X86};
+use common::{Encode, Node, ARM_4K, SOFT, X86};
 use mmlens_core::pt::{
     aarch64::Aarch64,
     coalesce::Run,

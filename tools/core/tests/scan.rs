@@ -6,7 +6,7 @@ mod common;
 
 use common::{
     contents::{arm_machines, contents, fill, x86_machines},
-    machine, two_huge_pages, Arm, Encode, Memory, Node, X86,
+    machine, two_huge_pages, Arm, Encode, Memory, X86,
 };
 use mmlens_core::pt::{
     coalesce::{Coalesce, Run},

@@ -92,7 +92,7 @@ fn columns_are_those_of_formats() {
 fn lines_have_an_end() {
     use std::fmt::Write;
     let mut line = Line::<8>::new();
-    write!(line, "{}{}", 1234, "ab").unwrap();
+    write!(line, "{}{}", 1234, String::from("ab")).unwrap();
     assert_eq!(line.as_str(), "1234ab");
     assert!(line.write_str("xyz").is_err());
     assert_eq!(line.as_str(), "1234ab");
