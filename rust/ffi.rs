@@ -20,6 +20,7 @@ mod generated {
     use kernel::bindings::{
         address_space,
         anon_vma,
+        dentry,
         file,
         file_operations,
         folio,

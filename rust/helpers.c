@@ -104,6 +104,11 @@ bool mmlens_fatal_signal_pending(void)
 	return fatal_signal_pending(current);
 }
 
+struct dentry *mmlens_file_dentry(const struct file *file)
+{
+	return file_dentry(file);
+}
+
 const struct inode *mmlens_file_user_inode(struct file *file)
 {
 	return file_user_inode(file);
@@ -179,6 +184,12 @@ struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned l
 long long mmlens_i_size_read(const struct inode *inode)
 {
 	return i_size_read(inode);
+}
+
+/* What its files are opened with. */
+const struct file_operations *mmlens_inode_fops(const struct inode *inode)
+{
+	return inode->i_fop;
 }
 
 /* As what a buffer is made of: whoever wants more than his cgroup may have is told. */
@@ -306,6 +317,11 @@ struct page *mmlens_pfn_to_online_page(unsigned long pfn)
 const void *mmlens_phys_to_virt(__u64 address)
 {
 	return phys_to_virt(address);
+}
+
+void mmlens_replace_fops(struct file *file, const struct file_operations *fops)
+{
+	replace_fops(file, fops);
 }
 
 int mmlens_security_locked_down_kcore(void)

@@ -16,6 +16,7 @@
 
 struct address_space;
 struct anon_vma;
+struct dentry;
 struct file;
 struct file_operations;
 struct folio;
@@ -58,6 +59,7 @@ int mmlens_empty_area(struct mm_struct *mm, unsigned long min, unsigned long max
 int mmlens_empty_area_rev(struct mm_struct *mm, unsigned long min, unsigned long max,
 			  unsigned long size, unsigned long *last);
 bool mmlens_fatal_signal_pending(void);
+struct dentry *mmlens_file_dentry(const struct file *file);
 const struct inode *mmlens_file_user_inode(struct file *file);
 int mmlens_folio_mapcount(const struct folio *folio);
 int mmlens_folio_nid(const struct folio *folio);
@@ -75,6 +77,7 @@ struct vm_area_struct *mmlens_i_mmap_first(struct address_space *mapping, unsign
 struct vm_area_struct *mmlens_i_mmap_next(struct vm_area_struct *vma, unsigned long first,
 					  unsigned long last);
 long long mmlens_i_size_read(const struct inode *inode);
+const struct file_operations *mmlens_inode_fops(const struct inode *inode);
 void *mmlens_kvmalloc_account(unsigned long count, unsigned long size);
 __u64 mmlens_mm_flags(const struct mm_struct *mm);
 unsigned long mmlens_mm_hugetlb_usage(const struct mm_struct *mm);
@@ -95,6 +98,7 @@ bool mmlens_page_is_usable(const struct page *page);
 int mmlens_page_mapcount(const struct folio *folio, const struct page *page);
 struct page *mmlens_pfn_to_online_page(unsigned long pfn);
 const void *mmlens_phys_to_virt(__u64 address);
+void mmlens_replace_fops(struct file *file, const struct file_operations *fops);
 int mmlens_security_locked_down_kcore(void);
 void mmlens_seq_file_path(struct seq_file *m, struct file *file);
 bool mmlens_set_bit(unsigned int bit, __u64 *word, __u64 *count);

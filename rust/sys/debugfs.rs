@@ -4,14 +4,15 @@
 //!
 //! `kernel::debugfs` sets no `file_operations.owner`, so a file that is open when the module goes
 //! away would be released through freed memory, and it has no hook for the checks of an `open`.
-//! This layer has both, for three kinds of files: [`Records`] to read, [`Control`] to write, and
-//! [`Transaction`] to write a request to and then read the reply from. Two of them can also be had
-//! without a name, as a descriptor: [`Anonymous`].
+//! This layer has both ([`named`]), for three kinds of files: [`Records`] to read, [`Control`] to
+//! write, and [`Transaction`] to write a request to and then read the reply from. Two of them can
+//! also be had without a name, as a descriptor: [`Anonymous`].
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
 mod anonymous;
 mod control;
+mod named;
 mod records;
 mod transaction;
 
@@ -20,6 +21,10 @@ pub(crate) use control::Control;
 pub(crate) use records::Records;
 pub(crate) use transaction::Transaction;
 
+use self::named::{
+    Named,
+    Operations, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -114,38 +119,32 @@ impl<D: Send + Sync> Files<D> {
 
     /// Adds a file (0400) that shows `R`.
     pub(crate) fn records<R: Records<Data = D>>(self, name: &CStr) -> Result<Self> {
-        self.create(name, 0o400, records::Table::<R>::FILE)
+        self.create::<records::Table<R>>(name, 0o400)
     }
 
     /// Adds a file (0200) that obeys `C`.
     pub(crate) fn control<C: Control<Data = D>>(self, name: &CStr) -> Result<Self> {
-        self.create(name, 0o200, control::Table::<C>::FILE)
+        self.create::<control::Table<C>>(name, 0o200)
     }
 
     /// Adds a file (0600) that replies as `T` does.
     pub(crate) fn transaction<T: Transaction<Data = D>>(self, name: &CStr) -> Result<Self> {
-        self.create(name, 0o600, transaction::Table::<T>::FILE)
+        self.create::<transaction::Table<T>>(name, 0o600)
     }
 
-    /// `fops` take the `i_private` of an inode for a `D`.
-    fn create(
-        mut self,
-        name: &CStr,
-        mode: bindings::umode_t,
-        fops: &'static bindings::file_operations,
-    ) -> Result<Self> {
+    /// The operations take the `i_private` of an inode for a `D`.
+    fn create<T: Operations>(mut self, name: &CStr, mode: bindings::umode_t) -> Result<Self> {
         self.dentries.reserve(1, GFP_KERNEL)?;
         let data = Arc::as_ptr(&self.data);
-        // SAFETY: `name` and the folder are valid, `fops` is static, and `data` outlives the file,
-        // since `drop` removes the file before the data.
+        // SAFETY: `name` and the folder are valid, the operations are static, and `data` outlives the
+        // file, since `drop` removes the file before the data.
         let dentry = unsafe {
-            bindings::debugfs_create_file_full(
+            bindings::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
                 mode,
                 self.dir.dentry.as_ptr(),
                 data.cast_mut().cast::<c_void>(),
-                core::ptr::null(),
-                fops,
+                Named::<T>::CLOSED,
             )
         };
         let dentry = NonNull::new(from_err_ptr(dentry)?).ok_or(ENODEV)?;

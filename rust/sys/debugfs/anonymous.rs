@@ -5,6 +5,7 @@
 //! C header: [`include/linux/anon_inodes.h`](srctree/include/linux/anon_inodes.h)
 
 use super::{
+    named::Operations,
     records,
     transaction,
     Records,

@@ -2,7 +2,10 @@
 
 //! Files that are written to: one short command for each `write`.
 
-use super::with_command;
+use super::{
+    named::Operations,
+    with_command, //
+};
 use crate::{
     compat,
     rights::{
@@ -38,15 +41,17 @@ const MAX_COMMAND: usize = 32;
 /// The table of a [`Control`] type.
 pub(super) struct Table<C>(PhantomData<C>);
 
-impl<C: Control> Table<C> {
-    pub(super) const FILE: &'static bindings::file_operations = &bindings::file_operations {
+impl<C: Control> Operations for Table<C> {
+    const FILE: &'static bindings::file_operations = &bindings::file_operations {
         owner: compat::this_module(),
         open: Some(Self::open),
         write: Some(Self::write),
         llseek: Some(bindings::noop_llseek),
         ..pin_init::zeroed()
     };
+}
 
+impl<C: Control> Table<C> {
     /// # Safety
     ///
     /// `file` is being opened; `inode` is its inode, made by [`super::Files`] over a `C::Data`.

@@ -5,6 +5,7 @@
 //! Memory is constant however long the file is, and nothing is held between two records: no lock,
 //! no reference but those in `R` itself.
 
+use super::named::Operations;
 use crate::{
     compat,
     ffi,
@@ -68,8 +69,8 @@ struct Cursor<R> {
 /// The tables of a [`Records`] type.
 pub(super) struct Table<R>(PhantomData<R>);
 
-impl<R: Records> Table<R> {
-    pub(super) const FILE: &'static bindings::file_operations = &bindings::file_operations {
+impl<R: Records> Operations for Table<R> {
+    const FILE: &'static bindings::file_operations = &bindings::file_operations {
         owner: compat::this_module(),
         open: Some(Self::open),
         read: Some(Self::read),
@@ -77,7 +78,9 @@ impl<R: Records> Table<R> {
         release: Some(Self::release),
         ..pin_init::zeroed()
     };
+}
 
+impl<R: Records> Table<R> {
     const SEQ: &'static bindings::seq_operations = &bindings::seq_operations {
         start: Some(Self::start),
         stop: Some(Self::stop),

@@ -4,6 +4,7 @@
 //! request, and what is then read from the same open file is the reply to it.
 
 use super::{
+    named::Operations,
     records,
     with_command,
     Records, //
@@ -35,12 +36,14 @@ const MAX_REQUEST: usize = 128;
 /// The table of a [`Transaction`] type.
 pub(super) struct Table<T>(PhantomData<T>);
 
-impl<T: Transaction> Table<T> {
-    pub(super) const FILE: &'static bindings::file_operations = &bindings::file_operations {
+impl<T: Transaction> Operations for Table<T> {
+    const FILE: &'static bindings::file_operations = &bindings::file_operations {
         write: Some(Self::write),
         ..*records::Table::<T>::FILE
     };
+}
 
+impl<T: Transaction> Table<T> {
     /// # Safety
     ///
     /// `file` was opened by [`records::Table::open`]; the rest are the arguments of `write`.

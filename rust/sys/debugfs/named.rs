@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files in a folder: how they are opened, and what their calls go through.
+//!
+//! debugfs would take the reference to the module itself, and warns if it gets none of a module that
+//! is not marked as going. But `delete_module()` takes the last reference away before it marks
+//! the module (`try_stop_module()`, `kernel/module/main.c`): an `open` in between would taint the
+//! kernel, and panic one that panics on a warning. So the operations that debugfs knows have no
+//! owner, and the file gets others when it is opened, whose owner the core puts after the last call.
+//!
+//! Then debugfs does not stand between the file and its calls (`debugfs_create_file_unsafe()`), and
+//! each of them says itself that it is in progress.
+
+use crate::{
+    compat,
+    ffi, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*, //
+};
+
+/// The operations of a kind of files.
+pub(super) trait Operations {
+    /// Those of an open one, with the module as their owner.
+    ///
+    /// `open` and the calls get a file over what [`super::Files`] was given; a file that has no name
+    /// is never passed to `open`.
+    const FILE: &'static bindings::file_operations;
+}
+
+/// The same, for files in a folder.
+pub(super) struct Named<T>(PhantomData<T>);
+
+impl<T: Operations> Named<T> {
+    /// What debugfs knows: no owner, and only how to open it.
+    pub(super) const CLOSED: &'static bindings::file_operations = &bindings::file_operations {
+        open: Some(Self::open),
+        ..pin_init::zeroed()
+    };
+
+    /// What an open file has.
+    const OPEN: &'static bindings::file_operations = &bindings::file_operations {
+        read: match T::FILE.read {
+            Some(_) => Some(Self::read),
+            None => None,
+        },
+        write: match T::FILE.write {
+            Some(_) => Some(Self::write),
+            None => None,
+        },
+        llseek: match T::FILE.llseek {
+            Some(_) => Some(Self::llseek),
+            None => None,
+        },
+        ..*T::FILE
+    };
+
+    /// Errors: `ENXIO` if the module is going; those of the operations.
+    ///
+    /// # Safety
+    ///
+    /// `file` is being opened with [`Self::CLOSED`], by debugfs; `inode` is its inode.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The module is there: debugfs keeps the file from being removed during `open`.
+        if !unsafe { bindings::try_module_get(compat::this_module()) } {
+            // Back to what debugfs itself opened it with: the core looks for the owner when `open` has
+            // returned, and the module may be gone by then, with its tables.
+            // SAFETY: `inode` is valid.
+            let fops = unsafe { ffi::mmlens_inode_fops(inode) };
+            // SAFETY: `file` is being opened, so nobody else has it. These are a part of the kernel.
+            unsafe { ffi::mmlens_replace_fops(file, fops) };
+            return ENXIO.to_errno();
+        }
+        // SAFETY: As above. Their owner is the module, and the reference becomes the file's: the core
+        // puts it, also if `open` fails.
+        unsafe { ffi::mmlens_replace_fops(file, Self::OPEN) };
+        match T::FILE.open {
+            // SAFETY: These are the operations of the file.
+            Some(open) => unsafe { open(inode, file) },
+            None => 0,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` was opened by [`Self::open`]; the rest are the arguments of `read`.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buf: *mut c_char,
+        len: usize,
+        pos: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: `file` is open.
+        match (unsafe { Call::begin(file) }, T::FILE.read) {
+            // SAFETY: The arguments are those of `read`, and the file is not removed meanwhile.
+            (Ok(_call), Some(read)) => unsafe { read(file, buf, len, pos) },
+            (Ok(_), None) => EINVAL.to_errno() as isize,
+            (Err(error), _) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` was opened by [`Self::open`]; the rest are the arguments of `write`.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buf: *const c_char,
+        len: usize,
+        pos: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: `file` is open.
+        match (unsafe { Call::begin(file) }, T::FILE.write) {
+            // SAFETY: The arguments are those of `write`, and the file is not removed meanwhile.
+            (Ok(_call), Some(write)) => unsafe { write(file, buf, len, pos) },
+            (Ok(_), None) => EINVAL.to_errno() as isize,
+            (Err(error), _) => error.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` was opened by [`Self::open`]; the rest are the arguments of `llseek`.
+    unsafe extern "C" fn llseek(
+        file: *mut bindings::file,
+        offset: bindings::loff_t,
+        whence: c_int,
+    ) -> bindings::loff_t {
+        // SAFETY: `file` is open.
+        match (unsafe { Call::begin(file) }, T::FILE.llseek) {
+            // SAFETY: The arguments are those of `llseek`, and the file is not removed meanwhile.
+            (Ok(_call), Some(llseek)) => unsafe { llseek(file, offset, whence) },
+            (Ok(_), None) => ESPIPE.to_errno().into(),
+            (Err(error), _) => error.to_errno().into(),
+        }
+    }
+}
+
+/// A call to a file in progress: who removes the file waits for it.
+///
+/// # Invariants
+///
+/// `dentry` is that of an open file, and `debugfs_file_get()` has succeeded.
+struct Call {
+    dentry: NonNull<bindings::dentry>,
+}
+
+impl Call {
+    /// Errors: `EIO` if the file was removed.
+    ///
+    /// # Safety
+    ///
+    /// `file` is of debugfs, and open as long as the result is there.
+    unsafe fn begin(file: *mut bindings::file) -> Result<Self> {
+        // SAFETY: `file` is valid.
+        let dentry = NonNull::new(unsafe { ffi::mmlens_file_dentry(file) }).ok_or(EIO)?;
+        // SAFETY: `file` keeps it.
+        to_result(unsafe { bindings::debugfs_file_get(dentry.as_ptr()) })?;
+        // INVARIANT: Just succeeded.
+        Ok(Self { dentry })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::debugfs_file_put(self.dentry.as_ptr()) };
+    }
+}
