@@ -247,7 +247,8 @@ def guest_tests(name: str, options: argparse.Namespace) -> Count:
     only = list(RACES) if options.soak else shape.programs(cell.shapes, cell.arch)
     chosen = cell.find_kernel()
     files = ["--copy", f"{build_selftests(cell.arch)}:/selftests"]
-    modules = [module.build(chosen, module=other) for other in (module.SAMPLE, module.PEER)]
+    others = [module.SAMPLE] if "bench_smoke" in left(options, name) else [module.SAMPLE, module.PEER]
+    modules = [module.build(chosen, module=other) for other in others]
     for path in [*modules, *sorted(tools.build(cell.arch).iterdir())]:
         files += ["--copy", f"{path}:/selftests/"]
     with shared_file() as shared:
