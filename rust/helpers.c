@@ -149,6 +149,11 @@ bool mmlens_folio_try_get(struct folio *folio)
 	return folio_try_get(folio);
 }
 
+bool mmlens_fops_get(const struct file_operations *fops)
+{
+	return fops_get(fops);
+}
+
 void mmlens_get_file(struct file *file)
 {
 	get_file(file);

@@ -68,6 +68,7 @@ unsigned long mmlens_folio_pfn(const struct folio *folio);
 void mmlens_folio_put(struct folio *folio);
 int mmlens_folio_ref_count(const struct folio *folio);
 bool mmlens_folio_try_get(struct folio *folio);
+bool mmlens_fops_get(const struct file_operations *fops);
 void mmlens_get_file(struct file *file);
 unsigned long mmlens_get_mm_counter_sum(struct mm_struct *mm, int member);
 void mmlens_get_pid(struct pid *pid);

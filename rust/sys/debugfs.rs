@@ -136,8 +136,8 @@ impl<D: Send + Sync> Files<D> {
     fn create<T: Operations>(mut self, name: &CStr, mode: bindings::umode_t) -> Result<Self> {
         self.dentries.reserve(1, GFP_KERNEL)?;
         let data = Arc::as_ptr(&self.data);
-        // SAFETY: `name` and the folder are valid, the operations are static, and `data` outlives the
-        // file, since `drop` removes the file before the data.
+        // SAFETY: `name` and the folder are valid, the operations are static, and each call to them
+        // says that it is in progress. `data` outlives the file, since `drop` removes that first.
         let dentry = unsafe {
             bindings::debugfs_create_file_unsafe(
                 name.as_char_ptr(),

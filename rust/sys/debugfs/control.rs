@@ -61,7 +61,8 @@ impl<C: Control> Table<C> {
 
     /// # Safety
     ///
-    /// `file` was opened by [`Self::open`]; the rest are the arguments of `write`.
+    /// `file` was opened by [`Self::open`], and is not removed meanwhile; the rest are the arguments
+    /// of `write`.
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         buf: *const c_char,
@@ -73,8 +74,8 @@ impl<C: Control> Table<C> {
             opener_may_look(unsafe { LocalFile::from_raw_file(file) })?;
             // SAFETY: `file` is valid, and so is its inode.
             let data = unsafe { (*(*file).f_inode).i_private };
-            // SAFETY: debugfs keeps the file from being removed during `write`, and `Files` keeps
-            // the data as long.
+            // SAFETY: The file is not removed during `write`, by the caller's promise, and `Files`
+            // keeps the data as long.
             let data = unsafe { &*data.cast::<C::Data>() };
             with_command::<MAX_COMMAND>(buf, len, |command| C::write(data, command))?;
             Ok(len as isize)

@@ -9,12 +9,10 @@
 //! owner, and the file gets others when it is opened, whose owner the core puts after the last call.
 //!
 //! Then debugfs does not stand between the file and its calls (`debugfs_create_file_unsafe()`), and
-//! each of them says itself that it is in progress.
+//! each of them says itself that it is in progress. Only `release` does not, as with debugfs: it
+//! comes after the file was removed, too.
 
-use crate::{
-    compat,
-    ffi, //
-};
+use crate::ffi;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -48,8 +46,9 @@ impl<T: Operations> Named<T> {
         ..pin_init::zeroed()
     };
 
-    /// What an open file has.
+    /// What an open file has: nothing that does not go through a [`Call`] but its end.
     const OPEN: &'static bindings::file_operations = &bindings::file_operations {
+        owner: T::FILE.owner,
         read: match T::FILE.read {
             Some(_) => Some(Self::read),
             None => None,
@@ -62,7 +61,8 @@ impl<T: Operations> Named<T> {
             Some(_) => Some(Self::llseek),
             None => None,
         },
-        ..*T::FILE
+        release: T::FILE.release,
+        ..pin_init::zeroed()
     };
 
     /// Errors: `ENXIO` if the module is going; those of the operations.
@@ -72,7 +72,7 @@ impl<T: Operations> Named<T> {
     /// `file` is being opened with [`Self::CLOSED`], by debugfs; `inode` is its inode.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The module is there: debugfs keeps the file from being removed during `open`.
-        if !unsafe { bindings::try_module_get(compat::this_module()) } {
+        if !unsafe { ffi::mmlens_fops_get(Self::OPEN) } {
             // Back to what debugfs itself opened it with: the core looks for the owner when `open` has
             // returned, and the module may be gone by then, with its tables.
             // SAFETY: `inode` is valid.
