@@ -68,8 +68,7 @@ def build(arch: str, source: Path, folder: Path) -> None:
     if lost:
         names = " or ".join(f"scripts/{path.name}" for path in fragments(arch))
         raise Failure(f"the debug kernel of {arch} cannot have {' '.join(lost)}; try: mend {names}")
-    # Nobody here mends what the compiler would warn of, and to look for it takes a twentieth of the time.
-    run("building the debug kernel", "make", *args, f"-j{os.cpu_count()}", "KCFLAGS=-w",
+    run("building the debug kernel", "make", *args, f"-j{os.cpu_count()}",
         Path(TARGETS[arch].image).name, "modules")  # fmt: skip
 
 
