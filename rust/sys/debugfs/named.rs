@@ -19,7 +19,10 @@ use core::{
 };
 use kernel::{
     bindings,
-    error::to_result,
+    error::{
+        from_result,
+        to_result, //
+    },
     ffi::{
         c_char,
         c_int, //
@@ -100,13 +103,13 @@ impl<T: Operations> Named<T> {
         len: usize,
         pos: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: `file` is open.
-        match (unsafe { Call::begin(file) }, T::FILE.read) {
+        from_result(|| {
+            // SAFETY: `file` is open.
+            let _call = unsafe { Call::begin(file) }?;
+            let read = T::FILE.read.ok_or(EINVAL)?;
             // SAFETY: The arguments are those of `read`, and the file is not removed meanwhile.
-            (Ok(_call), Some(read)) => unsafe { read(file, buf, len, pos) },
-            (Ok(_), None) => EINVAL.to_errno() as isize,
-            (Err(error), _) => error.to_errno() as isize,
-        }
+            Ok(unsafe { read(file, buf, len, pos) })
+        })
     }
 
     /// # Safety
@@ -118,13 +121,13 @@ impl<T: Operations> Named<T> {
         len: usize,
         pos: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: `file` is open.
-        match (unsafe { Call::begin(file) }, T::FILE.write) {
+        from_result(|| {
+            // SAFETY: `file` is open.
+            let _call = unsafe { Call::begin(file) }?;
+            let write = T::FILE.write.ok_or(EINVAL)?;
             // SAFETY: The arguments are those of `write`, and the file is not removed meanwhile.
-            (Ok(_call), Some(write)) => unsafe { write(file, buf, len, pos) },
-            (Ok(_), None) => EINVAL.to_errno() as isize,
-            (Err(error), _) => error.to_errno() as isize,
-        }
+            Ok(unsafe { write(file, buf, len, pos) })
+        })
     }
 
     /// # Safety
@@ -135,13 +138,13 @@ impl<T: Operations> Named<T> {
         offset: bindings::loff_t,
         whence: c_int,
     ) -> bindings::loff_t {
-        // SAFETY: `file` is open.
-        match (unsafe { Call::begin(file) }, T::FILE.llseek) {
+        from_result(|| {
+            // SAFETY: `file` is open.
+            let _call = unsafe { Call::begin(file) }?;
+            let llseek = T::FILE.llseek.ok_or(ESPIPE)?;
             // SAFETY: The arguments are those of `llseek`, and the file is not removed meanwhile.
-            (Ok(_call), Some(llseek)) => unsafe { llseek(file, offset, whence) },
-            (Ok(_), None) => ESPIPE.to_errno().into(),
-            (Err(error), _) => error.to_errno().into(),
-        }
+            Ok(unsafe { llseek(file, offset, whence) })
+        })
     }
 }
 
