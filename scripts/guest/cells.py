@@ -39,9 +39,9 @@ ONCE_IN = ("arm64:newest:vmem", "x86_64:7.2:4level+pti")
 EFFORT = 10
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"
-# What --soak runs, and where; the races last RACE_SECONDS each at an effort of 100.
-RACES = ("race_walk", "race_targets", "race_hotplug", "race_kernel")
-RACE_COUNT = 32
+# What --soak runs, and where; at an effort of 100 it lasts as long as RACE_COUNT races of RACE_SECONDS.
+RACES = ("race_walk", "race_tables", "race_huge", "race_targets", "race_hotplug", "race_kernel")
+RACE_COUNT = 36
 RACE_SECONDS = 4
 SOAK_CELL = "x86_64:newest:numa+dimm"
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy, and that not all the time.
