@@ -237,7 +237,7 @@ TEST_F_TIMEOUT(access, debuggers_peek_and_poke, 300)
 			ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 			/*
 			 * fork() leaves the entries of frames old, and clean. That
-			 * follow_pfn_pte() (mm/gup.c) makes it young by set_pte_at() is what
+			 * follow_pfn_pte() (mm/gup.c) makes one young by set_pte_at() is what
 			 * arm64 warns of with DEBUG_VM, whoever's VMA it is.
 			 */
 			(void)*(const volatile long *)place;

@@ -103,6 +103,9 @@ def payload(options: argparse.Namespace, ko: Path | None, out: Path) -> None:
             text = f"exec {shlex.join(options.command)}\n"
             archive.file("payload/run/command", text.encode())
         archive.file("payload/run/env", environment(not options.command).encode())
+        if options.copy:
+            # Where guest/init mounts them.
+            archive.folder("payload/run/files")
 
 
 def environment(interactive: bool) -> str:
