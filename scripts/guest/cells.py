@@ -78,7 +78,7 @@ class Cell:
     def command(self, seconds: int, append: str, *options: str) -> list[str]:
         """What runs its guest, which ends when this process does; `append` is for the kernel."""
         words = ["setpriv", "--pdeathsig", "TERM", str(CHECKOUT / "scripts/vm"), "--arch", self.arch,
-                 "--kernel", self.wanted, "--timeout", str(seconds), "--append", append]  # fmt: skip
+                 "--kernel", self.wanted, "--timeout", str(seconds), "--append", append, "--debugger"]  # fmt: skip
         return words + [word for name in self.shapes for word in ("--shape", name)] + list(options)
 
 

@@ -7,9 +7,11 @@ import shlex
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
-from guest import console, image, kernel, module, qemu, shape
+from guest import console, debugger, image, kernel, module, qemu, shape
 from guest.cache import CHECKOUT, HOST, Failure, remove, run_program, say
 from guest.cpio import Archive
 
@@ -42,6 +44,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--copy", action="append", default=[], metavar="SRC[:DST]", help="default DST: /NAME")
     parser.add_argument("--shared", metavar="FILE",
                         help="a file in the cache that is memory of a PCI function too (ivshmem)")  # fmt: skip
+    parser.add_argument("--debugger", action="store_true",
+                        help="tests may make a processor stand still; not with KVM")
     parser.add_argument("--timeout", type=float, help="seconds; default: 600 for a command, none for a shell")
     parser.add_argument("--module", metavar="FILE", help="a module to load in place of mmlens")
     parser.add_argument("--no-module", action="store_true", help="do not load mmlens")
@@ -150,7 +154,8 @@ def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
         accelerator = "tcg"
         if not options.icount:
             accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
-        in_time = qemu.run(guest, accelerator, interactive)
+        with debugger.words(options.arch) if options.debugger and accelerator == "tcg" else nullcontext([]) as words:
+            in_time = qemu.run(replace(guest, options=[*guest.options, *words]), accelerator, interactive)
         return judge(folder, in_time, guest.timeout)
     finally:
         for name in ("initrd", "files.ext4", "stdout", "stderr"):

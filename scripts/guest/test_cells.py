@@ -28,7 +28,7 @@ class Cells(unittest.TestCase):
         words = cells.parse("x86_64:7.2:pti+4level").command(7, "a=1", "--more")
         at = words.index("--arch")
         self.assertEqual(
-            "--arch x86_64 --kernel 7.2 --timeout 7 --append a=1 --shape pti --shape 4level --more",
+            "--arch x86_64 --kernel 7.2 --timeout 7 --append a=1 --debugger --shape pti --shape 4level --more",
             " ".join(words[at:]),
         )
 
