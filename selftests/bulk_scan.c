@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -716,11 +715,10 @@ static pid_t start_mapping(struct arena *arena, size_t bytes)
 	pid_t pid;
 
 	arena->start = map_aligned(PROT_NONE, ANON | MAP_NORESERVE, bytes, pmd_size());
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		pthread_t second;
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (pthread_create(&second, NULL, map_and_unmap, arena))
 			_exit(1);
 		munmap(arena->start, bytes);

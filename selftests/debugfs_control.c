@@ -199,9 +199,8 @@ TEST_F_TIMEOUT(control, at_most_1024_targets, 200)
 	if (kernel_is_slow())
 		SKIP(return, "it takes too long here");
 	for (attached = 0; attached < 1100; attached++) {
-		pids[attached] = fork();
+		pids[attached] = child_fork();
 		if (!pids[attached]) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			for (;;)
 				pause();
 		}

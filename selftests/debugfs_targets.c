@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -200,9 +199,8 @@ TEST_F(target_kinds, numbers_are_those_of_the_writers_pid_namespace)
 	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	ASSERT_EQ(0, unshare(CLONE_NEWPID));
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		attach_self_as_1(NULL);
 		answers[4] = 1;
 		for (;;)

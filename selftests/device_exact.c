@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
@@ -145,10 +144,9 @@ static void *write_for_ever(void *arg)
 
 static pid_t fork_writer(struct writer *writer)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		write_for_ever(writer);
 		_exit(0);
 	}

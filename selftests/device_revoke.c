@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -74,9 +73,8 @@ FIXTURE_SETUP(revoke)
 	fill_pages(self->map, self->pages, 1);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	self->socket = sockets[0];
-	self->child = fork();
+	self->child = child_fork();
 	if (!self->child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serve(sockets[1], self->map, self->pages);
 	}
 }

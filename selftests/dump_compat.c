@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The files of a 32-bit process: half of its addresses are small, and its tables are not. */
 #include <errno.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -22,9 +21,8 @@ FIXTURE_SETUP(compat)
 
 	ASSERT_EQ(0, pipe(fds));
 	self->map = 0;
-	self->target = fork();
+	self->target = child_fork();
 	if (!self->target) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fds[1], STDOUT_FILENO);
 		execl("./program32", "program32", NULL);
 		_exit(errno);

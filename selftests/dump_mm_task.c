@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -185,10 +184,9 @@ static void vfork_child(void *arg)
 
 TEST_F(task, child_of_vfork_shares_memory)
 {
-	pid_t found[1], pid = fork();
+	pid_t found[1], pid = child_fork();
 
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		vfork_child(self->report);
 		_exit(0);
 	}

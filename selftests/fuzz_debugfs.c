@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 #include "kselftest_harness.h"
 #include "lib/fuzz_call.h"
@@ -189,11 +188,10 @@ static void meanwhile(struct fuzz *f, void *arg)
 {
 	struct reader readers[2];
 	pthread_t threads[2];
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	(void)arg;
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			change_memory(f);
 	}

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
@@ -131,9 +130,8 @@ static void together(struct fuzz *f, void *arg)
 			.fuzz = { .seed = f->seed, .state = fuzz_bits(f) }, .fd = fd,
 			.reference = &before->reference,
 		};
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		call_away(&callers[2]);
 		_exit(0);
 	}

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -84,9 +83,8 @@ TEST_F_TIMEOUT(hotplug, processors, TIMEOUT)
 	wrong = look_all(&self->quiet);
 	ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	/* Where this one runs is gone again and again. */
-	self->other = fork();
+	self->other = child_fork();
 	if (!self->other) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;; usleep(10000)) {
 			*gone += !write_file(CPU1, "0");
 			usleep(10000);
@@ -148,9 +146,8 @@ TEST_F_TIMEOUT(hotplug, sleep, TIMEOUT)
 	ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	ASSERT_EQ(0, kill(self->target, SIGCONT));
 	/* A walk is under way when it goes to sleep. */
-	self->other = fork();
+	self->other = child_fork();
 	if (!self->other) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (!look_all(&self->quiet))
 			;
 		fprintf(stderr, "# %s\n", quiet_message);

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -147,11 +146,10 @@ FIXTURE_TEARDOWN(kernel)
 
 static pid_t start_torment(struct shared *shared, bool (*torment)(unsigned int round))
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run_on(0);
 	while (!atomic_load(&shared->stop)) {
 		shared->failed += !torment(shared->rounds);

@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -52,10 +51,9 @@ static void touch_and_drop(struct place *place)
 
 static pid_t start_dropping(struct place *place)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		touch_and_drop(place);
 		_exit(0);
 	}

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -139,7 +138,6 @@ static void live_and_die(struct pids *pids)
 {
 	struct arena arena = { };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run_on(0);
 	for (unsigned int round = 0; !pids->stop; round++) {
 		pid_t pid = fork();
@@ -172,7 +170,7 @@ TEST_F_TIMEOUT(targets, that_begin_and_exit, TIMEOUT)
 	const char *wrong;
 	time_t end;
 
-	self->other = fork();
+	self->other = child_fork();
 	if (!self->other)
 		live_and_die(self->pids);
 	run_on(1);
@@ -197,7 +195,6 @@ static void want_more(void)
 	size_t bytes = 256UL << 20;
 	char *map;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run_on(0);
 	if (write_file(GROUP "/cgroup.procs", "0"))
 		_exit(1);
@@ -224,7 +221,7 @@ TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 	while (!wrong && (time(NULL) < end || !killed)) {
 		int status;
 
-		self->other = fork();
+		self->other = child_fork();
 		if (!self->other)
 			want_more();
 		/* Until it is reaped, and once more. */
@@ -248,7 +245,6 @@ TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 /* One who does nothing but to look. */
 static void look_for_ever(struct quiet *quiet, unsigned int first)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run_on(1);
 	for (unsigned int look = first;; look++) {
 		int ret = quiet_look(quiet, look % NR_LOOKS);
@@ -274,7 +270,7 @@ TEST_F_TIMEOUT(targets, whose_lookers_are_killed, TIMEOUT)
 	ASSERT_EQ(0, quiet_begin(&quiet, arena, self->other));
 	ASSERT_EQ(0, kill(self->other, SIGCONT));
 	for (end = time(NULL) + SECONDS; time(NULL) < end; killed++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (!pid)
 			look_for_ever(&quiet, killed);

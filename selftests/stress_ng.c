@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
@@ -78,11 +77,10 @@ static pid_t start(const char *class, const char *more, unsigned int seconds)
 
 	snprintf(option, sizeof(option), "--%s", class);
 	snprintf(text, sizeof(text), "%u", seconds);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		int null = open("/dev/null", O_RDWR);
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
 		dup2(null, 0);
 		dup2(null, 1);

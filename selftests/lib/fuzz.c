@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,10 +160,9 @@ static bool run_one(const struct fuzz_programs *programs, uint64_t seed)
 	pid_t pid;
 
 	fflush(stdout);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		setpgid(0, 0);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		programs->run(&f, programs->arg);
 		_exit(0);
 	}

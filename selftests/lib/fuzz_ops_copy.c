@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fuzz_ops.h"
+#include "util.h"
 
 #define LARGEST (4UL << 10)
 
@@ -209,9 +209,8 @@ void op_fork(struct shadow *s)
 	pid_t pid;
 
 	fuzz_note("fork");
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* Of its own; and it may have been told not to have some of it. */
 		shadow_look_at_self(s);
 		shadow_sync(s);
@@ -239,9 +238,8 @@ void op_trace(struct shadow *s)
 	pid_t pid;
 
 	fuzz_note("ptrace(%zu + %zu)", place, offset);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		raise(SIGSTOP);
 		_exit(0);

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,12 +165,11 @@ static void *run(void *arg)
 static void start(struct racer *me)
 {
 	me->own = NULL;
-	me->pid = me->way.process ? fork() : 0;
+	me->pid = me->way.process ? child_fork() : 0;
 	if (!me->way.process) {
 		if (pthread_create(&me->thread, NULL, run, me))
 			abort();
 	} else if (!me->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run(me);
 		_exit(0);
 	}

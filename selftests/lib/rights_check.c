@@ -296,9 +296,8 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 	memcpy(report->targets + 1, made, nr_made * sizeof(*made));
 	/* Who is looked at has nothing to do with the sysctl. */
 	report->nr_targets = kptr_restrict || kernel_is_slow() ? 1 : 1 + nr_made;
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		rights_be(row->who, report);
 		raise(SIGSTOP);
 		_exit(0);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -219,7 +218,6 @@ static char *map_giant(struct arena *a)
 
 static void share_giant(struct arena *a)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		if (!map_giant(a))
 			_exit(1);
@@ -243,7 +241,7 @@ static void begin_hugetlb(struct arena *a)
 		return;
 	}
 	for (int i = 0; i < 2; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (!pid)
 			share_giant(a);

@@ -176,13 +176,20 @@ static int wait_stopped(pid_t pid)
 	return -1;
 }
 
-pid_t target_start(void (*make)(void *arg), void *arg)
+pid_t child_fork(void)
 {
 	pid_t pid = fork();
 
-	if (!pid) {
-		/* A test that fails leaves nothing behind. */
+	if (!pid)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+pid_t target_start(void (*make)(void *arg), void *arg)
+{
+	pid_t pid = child_fork();
+
+	if (!pid) {
 		make(arg);
 		target_stop();
 		for (;;)
@@ -207,9 +214,8 @@ pid_t target_exec(char *const argv[])
 
 	if (pipe2(fds, O_CLOEXEC))
 		return -1;
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(open("/dev/null", O_RDWR), STDIN_FILENO);
 		dup2(STDIN_FILENO, STDOUT_FILENO);
 		dup2(STDIN_FILENO, STDERR_FILENO);

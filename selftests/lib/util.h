@@ -60,6 +60,8 @@ void *map_aligned(int prot, int flags, size_t size, size_t align);
 /* A new file of that many pages. */
 int make_file(const char *name, size_t pages);
 
+/* fork(); the child dies when its parent does, so that a test that fails leaves nothing behind. */
+pid_t child_fork(void);
 /* A child that runs @make, stops, and then waits to be killed; -1 if it died. */
 pid_t target_start(void (*make)(void *arg), void *arg);
 /* Lets a stopped child run on to its next target_stop(); -1 if it died. */
