@@ -45,7 +45,7 @@ RACE_COUNT = 36
 RACE_SECONDS = 4
 SOAK_CELL = "x86_64:newest:numa+dimm"
 # Cells at a time. A test seldom keeps more than one of a guest's processors busy, and that not all the time.
-JOBS = (os.cpu_count() or 1) + 1
+JOBS = (os.cpu_count() or 1)
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # For programs of 32 bits.
 COMPILER32 = {

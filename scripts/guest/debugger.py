@@ -98,8 +98,9 @@ class Stub:
                 self.interrupt()
 
     def words(self, address: int, size: int) -> list[int]:
-        """What is in memory, by the eyes of the processor that has stopped."""
-        return words_of(bytes.fromhex(self.ask(f"m{address:x},{size:x}")))
+        """What is in memory, by the eyes of the processor that has stopped; nothing if it cannot be read."""
+        answer = self.ask(f"m{address:x},{size:x}")
+        return [] if answer.startswith("E") else words_of(bytes.fromhex(answer))
 
 
 def words_of(data: bytes) -> list[int]:
@@ -175,7 +176,7 @@ def words(arch: str) -> Iterator[list[str]]:
         threading.Thread(target=work, daemon=True).start()
         yield ["-gdb", f"unix:{gdb},server=on,wait=off",
                "-chardev", f"socket,id=debugger,path={port}",
-               "-device", "virtserialport,nr=4,chardev=debugger,name=mmlens.debugger"]  # fmt: skip
+               "-device", "virtserialport,chardev=debugger,name=mmlens.debugger"]  # fmt: skip
         # Closing it would not wake who waits.
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)

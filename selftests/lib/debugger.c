@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "debugger.h"
 #include "util.h"
-
-#define PORT "vport0p4"
 
 /* The next line of the port is this one. */
 static bool answers(int fd, const char *word)
@@ -25,11 +21,8 @@ static bool answers(int fd, const char *word)
 
 int debugger_watch(uint64_t address, size_t size, uint32_t value, unsigned int milliseconds)
 {
-	char *name = read_file("/sys/class/virtio-ports/" PORT "/name", NULL);
-	bool ours = name && !strcmp(name, "mmlens.debugger\n");
-	int fd = ours ? open("/dev/" PORT, O_RDWR | O_CLOEXEC) : -1;
+	int fd = host_port("mmlens.debugger");
 
-	free(name);
 	if (fd < 0)
 		return -1;
 	dprintf(fd, "%" PRIx64 " %zu %" PRIu32 " %u\n", address, size, value, milliseconds);

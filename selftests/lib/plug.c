@@ -12,7 +12,6 @@
 #include "util.h"
 
 #define BLOCKS "/sys/devices/system/memory"
-#define PORTS "/sys/class/virtio-ports"
 #define MAX_BLOCKS 1024
 #define BYTES (256L << 20)
 /* Longer than a guest takes on a busy machine. */
@@ -57,17 +56,8 @@ static bool monitor(const char *command)
 
 int plug_open(void)
 {
-	for (int i = 0; i < 16 && port < 0; i++) {
-		char path[64];
-		char *name;
-
-		snprintf(path, sizeof(path), PORTS "/vport0p%d/name", i);
-		name = read_file(path, NULL);
-		snprintf(path, sizeof(path), "/dev/vport0p%d", i);
-		if (name && !strcmp(name, "mmlens.monitor\n"))
-			port = open(path, O_RDWR | O_CLOEXEC);
-		free(name);
-	}
+	if (port < 0)
+		port = host_port("mmlens.monitor");
 	if (port < 0)
 		return -ENODEV;
 	/* Once for each guest. */

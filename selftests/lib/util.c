@@ -87,6 +87,25 @@ int write_number(const char *path, long value)
 	return write_file(path, text);
 }
 
+int host_port(const char *name)
+{
+	/* Before it are consoles, and what guest/start writes to. */
+	for (int i = 0; i < 16; i++) {
+		char path[64];
+		char *text;
+		bool found;
+
+		snprintf(path, sizeof(path), "/sys/class/virtio-ports/vport0p%d/name", i);
+		text = read_file(path, NULL);
+		found = text && !strncmp(text, name, strlen(name)) && !strcmp(text + strlen(name), "\n");
+		free(text);
+		snprintf(path, sizeof(path), "/dev/vport0p%d", i);
+		if (found)
+			return open(path, O_RDWR | O_CLOEXEC);
+	}
+	return -1;
+}
+
 char *next_word(char **s)
 {
 	char *word;

@@ -28,6 +28,9 @@ int write_file(const char *path, const char *text);
 long read_number(const char *path);
 int write_number(const char *path, long value);
 
+/* A port to who runs this guest, opened by its name; -1 if there is none. */
+int host_port(const char *name);
+
 /*
  * The next word of *s, with words separated by any number of spaces: cut out, and
  * *s moved behind it. NULL at the end of the line.
