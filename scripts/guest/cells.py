@@ -44,8 +44,9 @@ RACES = ("race_walk", "race_tables", "race_huge", "race_targets", "race_hotplug"
 RACE_COUNT = 36
 RACE_SECONDS = 4
 SOAK_CELL = "x86_64:newest:numa+dimm"
-# Cells at a time. A test seldom keeps more than one of a guest's processors busy, and that not all the time.
-JOBS = (os.cpu_count() or 1)
+# Cells at a time. With more of them, the processors of a guest wait for each other, spinning, while the host runs
+# those of another one.
+JOBS = os.cpu_count() or 1
 COMPILER = {"x86_64": "x86_64-linux-gnu-gcc-14", "arm64": "aarch64-linux-gnu-gcc-14"}
 # For programs of 32 bits.
 COMPILER32 = {
