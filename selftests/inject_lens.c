@@ -12,6 +12,7 @@
 #include "lib/inject.h"
 #include "lib/knobs.h"
 #include "lib/lens.h"
+#include "lib/module.h"
 #include "lib/query.h"
 #include "lib/targets.h"
 #include "lib/texts.h"
@@ -61,9 +62,9 @@ FIXTURE_TEARDOWN(inject_lens)
 }
 
 /* Of the last call; and before others that return the errno. */
-#define EXPECT_INJECTED(error) do { \
+#define EXPECT_INJECTED(sweep, error) do { \
 	int error_ = (error); \
-	EXPECT_TRUE(self->sweep.failed); \
+	EXPECT_TRUE((sweep)->failed); \
 	EXPECT_TRUE(is_injected(error_)) TH_LOG("%s", strerror(error_)); \
 } while (0)
 
@@ -107,7 +108,7 @@ TEST_F_TIMEOUT(inject_lens, walk, 300)
 
 			memset(buffer, 0, ROOM);
 			if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_WALK, &walk))) {
-				EXPECT_INJECTED(errno);
+				EXPECT_INJECTED(&self->sweep, errno);
 				EXPECT_EQ(0, memcmp(&walk, &asked, sizeof(walk)));
 				ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_WALK, &walk));
 			}
@@ -134,7 +135,7 @@ TEST_F_TIMEOUT(inject_lens, walk_of_the_caller, 300)
 		walk.bytes = ROOM;
 		asked = walk;
 		if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_WALK, &walk))) {
-			EXPECT_INJECTED(errno);
+			EXPECT_INJECTED(&self->sweep, errno);
 			EXPECT_EQ(0, memcmp(&walk, &asked, sizeof(walk)));
 			ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_WALK, &walk));
 		}
@@ -168,7 +169,7 @@ TEST_F_TIMEOUT(inject_lens, query, 300)
 			struct mmlens_query query = asked;
 
 			if (INJECT(&self->sweep, ioctl(self->fd, MMLENS_IOC_QUERY, &query))) {
-				EXPECT_INJECTED(errno);
+				EXPECT_INJECTED(&self->sweep, errno);
 				EXPECT_EQ(0, memcmp(&query, &asked, sizeof(query)));
 				ASSERT_EQ(0, ioctl(self->fd, MMLENS_IOC_QUERY, &query));
 			}
@@ -198,12 +199,12 @@ TEST_F_TIMEOUT(inject_lens, question_and_answer, 300)
 
 			if (got != len) {
 				EXPECT_EQ(-1, got);
-				EXPECT_INJECTED(errno);
+				EXPECT_INJECTED(&self->sweep, errno);
 				ASSERT_EQ(len, write(file, question, len));
 			}
 			got = INJECT(&self->sweep, read(file, reply, sizeof(reply)));
 			if (got < 0) {
-				EXPECT_INJECTED(errno);
+				EXPECT_INJECTED(&self->sweep, errno);
 				got = read(file, reply, sizeof(reply));
 			}
 			EXPECT_EQ(size, got) TH_LOG("%s", question);
@@ -241,7 +242,7 @@ TEST_F_TIMEOUT(inject_lens, attach_and_detach, 300)
 			ret = by_file ? INJECT(&self->sweep, lens_attach(self->target)) :
 			      INJECT(&self->sweep, ioctl_attach(self->fd, self->target));
 			if (ret) {
-				EXPECT_INJECTED(-ret);
+				EXPECT_INJECTED(&self->sweep, -ret);
 				EXPECT_FALSE(is_attached(self->target));
 				ASSERT_EQ(0, ioctl_attach(self->fd, self->target));
 			}
@@ -249,13 +250,46 @@ TEST_F_TIMEOUT(inject_lens, attach_and_detach, 300)
 			ret = by_file ? INJECT(&self->sweep, lens_detach(self->target)) :
 			      INJECT(&self->sweep, ioctl_detach(self->fd, self->target));
 			if (ret) {
-				EXPECT_INJECTED(-ret);
+				EXPECT_INJECTED(&self->sweep, -ret);
 				EXPECT_TRUE(is_attached(self->target));
 				ASSERT_EQ(0, ioctl_detach(self->fd, self->target));
 			}
 			EXPECT_FALSE(is_attached(self->target));
 		}
 		EXPECT_LT(10, self->sweep.number);
+	}
+}
+
+/* Opened, and read in two pieces, with each failure in turn. */
+static void sweep_text(struct __test_metadata *_metadata, struct sweep *sweep, int device,
+		       const struct text_file *file, pid_t pid)
+{
+	for_each_failure(sweep) {
+		int text = INJECT(sweep, text_open(device, file->what, pid));
+		char bytes[2048];
+		ssize_t got, all = 0;
+
+		if (text < 0) {
+			EXPECT_INJECTED(sweep, -text);
+			text = text_open(device, file->what, pid);
+			ASSERT_LE(0, text);
+		}
+		/* From the beginning, and from the middle of a record. */
+		for (int part = 0; part < 2; part++) {
+			size_t room = part ? sizeof(bytes) : 10;
+
+			got = INJECT(sweep, read(text, bytes, room));
+			if (got < 0) {
+				EXPECT_INJECTED(sweep, errno);
+				got = read(text, bytes, room);
+			}
+			EXPECT_LT(0, got) TH_LOG("%s", file->name);
+			/* Text, and nothing lost in between. */
+			EXPECT_EQ(NULL, memchr(bytes, 0, got));
+			all += got;
+		}
+		EXPECT_EQ(all, lseek(text, 0, SEEK_CUR)) TH_LOG("%s", file->name);
+		close(text);
 	}
 }
 
@@ -269,40 +303,12 @@ TEST_F_TIMEOUT(inject_lens, texts, 300)
 		pid_t pid = own ? self->target : 0;
 		int text = text_open(self->fd, file->what, pid);
 
-		/* kernel/pagetable is there if it is asked for; query has a test of its own. */
-		if (text == -ENOENT || file->what == MMLENS_TEXT_QUERY) {
-			close(text);
-			continue;
-		}
-		ASSERT_LE(0, text) TH_LOG("%s", file->name);
 		close(text);
-		for_each_failure(&self->sweep) {
-			char bytes[2048];
-			ssize_t got, all = 0;
-
-			text = INJECT(&self->sweep, text_open(self->fd, file->what, pid));
-			if (text < 0) {
-				EXPECT_INJECTED(-text);
-				text = text_open(self->fd, file->what, pid);
-				ASSERT_LE(0, text);
-			}
-			/* From the beginning, and from the middle of a record. */
-			for (int part = 0; part < 2; part++) {
-				size_t room = part ? sizeof(bytes) : 10;
-
-				got = INJECT(&self->sweep, read(text, bytes, room));
-				if (got < 0) {
-					EXPECT_INJECTED(errno);
-					got = read(text, bytes, room);
-				}
-				EXPECT_LT(0, got) TH_LOG("%s", file->name);
-				/* Text, and nothing lost in between. */
-				EXPECT_EQ(NULL, memchr(bytes, 0, got));
-				all += got;
-			}
-			EXPECT_EQ(all, lseek(text, 0, SEEK_CUR)) TH_LOG("%s", file->name);
-			close(text);
-		}
+		/* kernel/pagetable and query have tests of their own. */
+		if (text == -ENOENT || file->what == MMLENS_TEXT_QUERY)
+			continue;
+		ASSERT_LE(0, text) TH_LOG("%s", file->name);
+		sweep_text(_metadata, &self->sweep, self->fd, file, pid);
 	}
 }
 
@@ -329,7 +335,7 @@ TEST_F_TIMEOUT(inject_lens, opens, 300)
 			int fd = INJECT(&self->sweep, open(path, files[i].flags));
 
 			if (fd < 0) {
-				EXPECT_INJECTED(errno);
+				EXPECT_INJECTED(&self->sweep, errno);
 				fd = open(path, files[i].flags);
 			}
 			ASSERT_LE(0, fd) TH_LOG("%s", files[i].name);
@@ -337,6 +343,45 @@ TEST_F_TIMEOUT(inject_lens, opens, 300)
 		}
 		EXPECT_LT(2, self->sweep.number);
 	}
+}
+
+FIXTURE(inject_kernel)
+{
+	struct sweep sweep;
+	int fd;
+};
+
+FIXTURE_SETUP(inject_kernel)
+{
+	self->fd = -1;
+	if (!module_file())
+		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
+	ASSERT_EQ(0, module_unload());
+	ASSERT_EQ(0, module_load("kernel_walk=1"));
+	self->fd = device_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	SWEEP_SETUP(&self->sweep);
+}
+
+FIXTURE_TEARDOWN(inject_kernel)
+{
+	if (self->sweep.nth > 0)
+		EXPECT_NOTHING_LEFT(&self->sweep);
+	knobs_restore();
+	close(self->fd);
+	if (module_file()) {
+		module_unload();
+		module_load("");
+	}
+}
+
+/* All of the kernel's tables, which change meanwhile: it is text, and no piece of it is lost. */
+TEST_F_TIMEOUT(inject_kernel, pagetable, 300)
+{
+	static const struct text_file file = { MMLENS_TEXT_KERNEL_PAGETABLE, "kernel/pagetable" };
+
+	sweep_text(_metadata, &self->sweep, self->fd, &file, 0);
+	EXPECT_LT(4, self->sweep.number);
 }
 
 TEST_HARNESS_MAIN
