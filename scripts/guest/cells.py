@@ -34,9 +34,12 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2:nolva", "
 ONCE = ("tool_commands", "bench_smoke", "leaks")
 # The same, but that a debug kernel finds mistakes in it that no other would.
 ONCE_AND_DEBUG = ("debugfs_control", "module_lifetime")
-ONCE_IN = ("arm64:newest:vmem", "x86_64:7.2:4level+pti")
+ONCE_IN = ("arm64:newest:vmem", "x86_64:newest:numa+1g+dimm")
 # How much of what a test repeats it does in `make test`, in percent: see effort() in selftests/lib/util.h.
 EFFORT = 10
+# In `make test-full` each of CELLS does all of it, and each of MORE_CELLS so much. All of it in all of them would
+# take from morning to noon, to ask kernels the same that differ little.
+MORE_EFFORT = 25
 # Freed pages hold 0xaa then: the races (selftests/race_*.c) know by that who read one.
 POISON = "page_poison=1"
 # What --soak runs, and where; at an effort of 100 it lasts as long as RACE_COUNT races of RACE_SECONDS.
@@ -106,7 +109,7 @@ def main() -> int:
     parser.add_argument("--host", action="store_true", help="the host's tests")
     parser.add_argument("--full", action="store_true", help="every cell: also those that are not run by default")
     parser.add_argument("--effort", type=positive, metavar="PERCENT",
-                        help="how much of what tests repeat to do; by default a part, and all of it with --full")
+                        help="how much of what tests repeat to do; by default a part, and more of it with --full")
     parser.add_argument("--soak", type=positive, default=0, metavar="MINUTES",
                         help=f"only the races, for about so long; in {SOAK_CELL}, or in the cells that are named")
     options = parser.parse_args()
@@ -134,13 +137,15 @@ def main() -> int:
     return 0 if total.passed and not total.failed else 1
 
 
-def effort(options: argparse.Namespace) -> int:
-    """How much of what a test repeats it is to do, in percent."""
+def effort(options: argparse.Namespace, name: str) -> int:
+    """How much of what a test repeats it is to do in a cell, in percent."""
     if options.effort is not None:
         return int(options.effort)
     if options.soak:
         return int(options.soak) * 60 * 100 // (RACE_COUNT * RACE_SECONDS)
-    return 100 if options.full else EFFORT
+    if options.full:
+        return 100 if name in CELLS else MORE_EFFORT
+    return EFFORT
 
 
 def make_debug_kernels(steps: list[str]) -> None:
@@ -244,7 +249,7 @@ def witness(path: Path) -> Count:
 def guest_tests(name: str, options: argparse.Namespace) -> Count:
     """The kselftests in one guest, and what the host saw of it."""
     cell = parse(name)
-    percent = effort(options)
+    percent = effort(options, name)
     only = list(RACES) if options.soak else shape.programs(cell.shapes, cell.arch)
     chosen = cell.find_kernel()
     files = ["--copy", f"{build_selftests(cell.arch)}:/selftests"]

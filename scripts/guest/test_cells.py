@@ -35,13 +35,15 @@ class Cells(unittest.TestCase):
     def test_effort(self) -> None:
         """A part, all of it, as much as was asked for, and as many seconds as a soak is long."""
         given = {"effort": None, "soak": 0, "full": False}
-        for change, percent in (
-            ({}, cells.EFFORT),
-            ({"full": True}, 100),
-            ({"full": True, "effort": 7}, 7),
-            ({"soak": 32}, 32 * 60 * 100 // (cells.RACE_COUNT * cells.RACE_SECONDS)),
+        first, more = cells.CELLS[0], cells.MORE_CELLS[0]
+        for change, name, percent in (
+            ({}, first, cells.EFFORT),
+            ({"full": True}, first, 100),
+            ({"full": True}, more, cells.MORE_EFFORT),
+            ({"full": True, "effort": 7}, first, 7),
+            ({"soak": 32}, more, 32 * 60 * 100 // (cells.RACE_COUNT * cells.RACE_SECONDS)),
         ):
-            self.assertEqual(percent, cells.effort(argparse.Namespace(**given | change)))
+            self.assertEqual(percent, cells.effort(argparse.Namespace(**given | change), name))
 
     def test_left(self) -> None:
         """Nothing is left to a cell that is not run."""
