@@ -17,7 +17,8 @@ SPLAT = re.compile(
     | INFO:\ (?:possible|task|inconsistent|trying|suspicious|rcu_) | INFO:\ .*\ lock\ held\ when\ returning
     | rcu:\ INFO: | rcu:\ .*detected\ (?:expedited\ )?stall
     | watchdog:\ (?:BUG|CPU|Watchdog) | NMI\ watchdog:\ Watchdog | Watchdog\ detected\ hard\ LOCKUP
-    | kmemleak:\ \d+\ new\ suspected | unreferenced\ object\ 0x | list_(?:add|del)\ corruption
+    | kmemleak:\ \d+\ new\ suspected | kmemleak:\ Kernel\ memory\ leak\ detector\ disabled
+    | unreferenced\ object\ 0x | list_(?:add|del)\ corruption
     | usercopy:\ Kernel\ memory | page_table_check: | rust_kernel:\ panicked
     | Call\ [Tt]race: | Modules\ linked\ in:
     )
@@ -28,10 +29,13 @@ SPLAT = re.compile(
     re.X,
 )
 
-# A report that somebody asked for, with a stack below it: fault injection tells
-# where it struck, and a process that a test lets run out of memory is told of.
+# What somebody asked for, and may have a stack below it: fault injection tells where
+# it struck, and a process that a test lets run out of memory is told of. All else
+# that comes then is as bad as ever.
 EXPECTED = re.compile(r"^(?:FAULT_INJECTION: forcing a failure|(?:race_targets|device_charge) invoked oom-killer:)")
-EXPECTED_LINES = 60
+STACK = re.compile(r"^Call [Tt]race:")
+# So near to its heading is the stack.
+STACK_LINES = 8
 
 END = re.compile(r"^---\[ end (?:trace|Kernel panic)")
 # The lines of one report follow each other closely.
@@ -56,19 +60,17 @@ def splats(log: str) -> list[Splat]:
     """All the reports of a console log, in order."""
     found: list[Splat] = []
     report: Splat | None = None
-    expected = 0
+    stack = 0
     for raw in log.splitlines():
         line = raw.rstrip("\r\x00 ")
         text = text_of(line).strip()
-        if EXPECTED.match(text):
-            expected = EXPECTED_LINES
-        if expected:
-            # Its own stack ends with a line of the trace's end marker; on arm64 there is none.
-            expected = 0 if text.startswith(("</TASK>", "oom-kill:")) else expected - 1
-        elif report:
+        stack = STACK_LINES if EXPECTED.match(text) else max(stack - 1, 0)
+        if report:
             report.lines.append(line)
             if END.match(text) or len(report.lines) >= REPORT_LINES:
                 report = None
+        elif stack and STACK.match(text):
+            stack = 0
         elif SPLAT.search(text):
             report = Splat(text, [line])
             found.append(report)

@@ -59,6 +59,7 @@ BAD = {
     "usercopy": "usercopy: Kernel memory exposure attempt detected from SLUB object 'task_struct'!",
     "trace": "Call Trace:",
     "arm64 trace": "Call trace:",
+    "no kmemleak": "kmemleak: Kernel memory leak detector disabled",
     "list": "list_del corruption. prev->next should be ffff888004a51000, but was 0000000000000000",
 }
 
@@ -121,7 +122,16 @@ class Console(unittest.TestCase):
         self.assertEqual(splats(FAULT_INJECTION), [])
 
     def test_a_splat_after_fault_injection(self) -> None:
-        self.assertEqual(len(splats(FAULT_INJECTION + OOPS)), 1)
+        """With its stack, without one, and with one that has no end."""
+        lines = FAULT_INJECTION.splitlines(keepends=True)
+        for length in range(1, len(lines) + 1):
+            with self.subTest(length=length):
+                self.assertEqual([len(splat.lines) for splat in splats("".join(lines[:length]) + OOPS)], [8])
+
+    def test_fault_injection_has_one_stack(self) -> None:
+        for stack in ("Call Trace:", "Call trace:"):
+            with self.subTest(stack=stack):
+                self.assertEqual([splat.title for splat in splats(f"{FAULT_INJECTION}{stack}\n")], [stack])
 
     def test_a_test_may_run_out_of_memory(self) -> None:
         self.assertEqual(splats(OUT_OF_MEMORY), [])
