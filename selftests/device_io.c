@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <glob.h>
-#include <libgen.h>
 #include <sys/ioctl.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include "lib/look.h"
 #include "lib/module.h"
 #include "lib/setups.h"
+#include "lib/shared.h"
 #include "lib/util.h"
 
 /* As scripts/guest/cells.py has them. */
@@ -38,24 +38,6 @@ FIXTURE(io)
 	struct proc_vmas vmas;
 };
 
-/* The function whose third region is shared memory. */
-static bool find_function(char path[128])
-{
-	bool found = false;
-	glob_t all;
-
-	glob("/sys/bus/pci/devices/*/modalias", 0, NULL, &all);
-	for (size_t i = 0; i < all.gl_pathc && !found; i++) {
-		char *id = read_file(all.gl_pathv[i], NULL);
-
-		found = id && !strncmp(id, "pci:v00001AF4d00001110", 22);
-		snprintf(path, 128, "%s", dirname(all.gl_pathv[i]));
-		free(id);
-	}
-	globfree(&all);
-	return found;
-}
-
 /* 0, a negative errno of loading, or 1 if the module is in use. */
 static int reload(const char *format, ...)
 {
@@ -70,19 +52,6 @@ static int reload(const char *format, ...)
 	return module_load(parameters);
 }
 
-/* Whether these bytes are; @size 0: whether nothing is. */
-static bool is_claimed(unsigned long start, unsigned long size)
-{
-	char *text = read_file("/proc/iomem", NULL), line[64] = " : mmlens\n";
-	bool found;
-
-	if (size)
-		sprintf(line, " %08lx-%08lx : mmlens\n", start, start + size - 1);
-	found = strstr(text, line);
-	free(text);
-	return found == !!size;
-}
-
 /* A file of a function, until the next call. */
 static const char *file_of(const char *function, const char *name)
 {
@@ -91,8 +60,6 @@ static const char *file_of(const char *function, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", function, name);
 	return path;
 }
-
-#define times_enabled(function) read_number(file_of(function, "enable"))
 
 /* The size of a region of a function, and its start; 0 if it has no such one. */
 static unsigned long region_of(const char *function, int bar, unsigned long *start)
@@ -109,13 +76,13 @@ static unsigned long region_of(const char *function, int bar, unsigned long *sta
 FIXTURE_SETUP(io)
 {
 	self->fd = -1;
-	if (!module_file() || !find_function(self->path))
+	if (!module_file() || !shared_function(self->path))
 		SKIP(return, "there is no mmlens.ko, or no memory that is shared with a host");
 	self->name = strrchr(self->path, '/') + 1;
 	self->size = region_of(self->path, 2, &self->start);
-	self->enabled = times_enabled(self->path);
+	self->enabled = shared_times_enabled(self->path);
 	ASSERT_EQ(0, reload("pci=%s/2", self->name));
-	EXPECT_TRUE(is_claimed(self->start, self->size));
+	EXPECT_TRUE(shared_is_claimed(self->start, self->size));
 }
 
 FIXTURE_TEARDOWN(io)
@@ -126,8 +93,8 @@ FIXTURE_TEARDOWN(io)
 		munmap(self->map, self->mapped);
 	if (self->name) {
 		EXPECT_EQ(0, reload(""));
-		EXPECT_TRUE(is_claimed(0, 0));
-		EXPECT_EQ(self->enabled, times_enabled(self->path));
+		EXPECT_TRUE(shared_is_claimed(0, 0));
+		EXPECT_EQ(self->enabled, shared_times_enabled(self->path));
 	}
 }
 
@@ -398,8 +365,8 @@ TEST_F(io, wants_the_right_to_it)
 /* Refused, with nothing left behind: the next one works. */
 #define EXPECT_REFUSED(error, ...) do { \
 	EXPECT_EQ(-(error), reload(__VA_ARGS__)) TH_LOG(__VA_ARGS__); \
-	EXPECT_TRUE(is_claimed(0, 0)); \
-	EXPECT_EQ(self->enabled, times_enabled(self->path)); \
+	EXPECT_TRUE(shared_is_claimed(0, 0)); \
+	EXPECT_EQ(self->enabled, shared_times_enabled(self->path)); \
 	EXPECT_EQ(0, reload("pci=%s/2", self->name)); \
 } while (0)
 
@@ -423,7 +390,7 @@ TEST_F_TIMEOUT(io, loading_refuses_what_is_not_its, 300)
 	/* What is good is given back if the other is not. */
 	EXPECT_REFUSED(EBUSY, "io=0x%lx,%zu pci=%s/2", self->start, page, self->name);
 	ASSERT_EQ(0, reload("io=0x%lx,%zu", self->start + WORDS_PAGE, 4 * page));
-	EXPECT_TRUE(is_claimed(self->start + WORDS_PAGE, 4 * page));
+	EXPECT_TRUE(shared_is_claimed(self->start + WORDS_PAGE, 4 * page));
 	self->fd = make("ioremap,pfnmap,eager", 0, 0);
 	EXPECT_EQ(4 * page, device_info(self->fd).bytes);
 	EXPECT_EQ(self->start + WORDS_PAGE, device_info(self->fd).phys);
@@ -441,11 +408,11 @@ TEST_F_TIMEOUT(io, a_driver_has_precedence, 120)
 	for (size_t i = 0; i < found.gl_pathc && !(i && kernel_is_slow()); i++) {
 		const char *path = found.gl_pathv[i];
 		unsigned long start = 0, size = region_of(path, 4, &start);
-		long enabled = times_enabled(path);
+		long enabled = shared_times_enabled(path);
 
 		EXPECT_REFUSED(EBUSY, "pci=%s/4", strrchr(path, '/') + 1);
 		EXPECT_REFUSED(EBUSY, "io=0x%lx,0x%lx", start, size);
-		EXPECT_EQ(enabled, times_enabled(path));
+		EXPECT_EQ(enabled, shared_times_enabled(path));
 		/* What is ours is as inaccessible as theirs (CONFIG_IO_STRICT_DEVMEM). */
 		fd = open(file_of(path, "resource4"), O_RDWR);
 		theirs = mmap(NULL, page_size(), RW, MAP_SHARED, fd, 0);
