@@ -5,10 +5,12 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/inject.h"
+#include "lib/kinds.h"
 #include "lib/knobs.h"
 #include "lib/setups.h"
 #include "lib/util.h"
@@ -18,11 +20,19 @@
 
 #define BUFFER(text) { .words = text }
 
+/* Huge pages are of use only where there is a whole one. */
+static size_t pages_of(const char *words, size_t others)
+{
+	return strstr(words, "huge") ? 2 * pmd_size() / page_size() : others;
+}
+
 /* In a fixture with a sweep and a variant with words. */
 #define BUFFER_SETUP() do { \
 	if (strstr(variant->words, "huge") && !has_huge_pages()) \
 		SKIP(return, "the kernel has no transparent huge pages"); \
 	SWEEP_SETUP(&self->sweep); \
+	if (strstr(variant->words, "huge")) \
+		ASSERT_EQ(0, knob_set("/sys/kernel/mm/transparent_hugepage/enabled", "always")); \
 } while (0)
 
 #define BUFFER_TEARDOWN() do { \
@@ -80,9 +90,26 @@ TEST_F_TIMEOUT(inject_open, close_cannot_fail, 300)
 	}
 }
 
+#define GROUPS "/sys/fs/cgroup"
+#define GROUP GROUPS "/mmlens-inject"
+/* What a process has of its own, such as page tables. */
+#define GROUP_REST (48L << 10)
+
+/* What the kernel has allocated for the group, as it knew two seconds ago. */
+static long group_memory(void)
+{
+	char *text = read_file(GROUP "/memory.stat", NULL);
+	char *at = text ? strstr(text, "\nkernel ") : NULL;
+	long bytes = at ? atol(at + strlen("\nkernel ")) : -1;
+
+	free(text);
+	return bytes;
+}
+
 FIXTURE(inject_make)
 {
 	struct sweep sweep;
+	bool has_group;
 };
 
 FIXTURE_VARIANT(inject_make)
@@ -99,16 +126,33 @@ FIXTURE_VARIANT_ADD(inject_make, sparse) BUFFER("sparse,track");
 FIXTURE_SETUP(inject_make)
 {
 	BUFFER_SETUP();
+	self->has_group = !write_file(GROUPS "/cgroup.subtree_control", "+memory") &&
+			  (!mkdir(GROUP, 0755) || errno == EEXIST) &&
+			  !write_file(GROUP "/cgroup.procs", "0");
 }
 
 FIXTURE_TEARDOWN(inject_make)
 {
 	BUFFER_TEARDOWN();
+	if (!self->has_group) {
+		TH_LOG("pages are not counted: there is no memory controller in " GROUPS);
+		return;
+	}
+	/* Nobody else would miss a page: kmemleak looks for objects. */
+	sleep(3);
+	for (int i = 0; i < 50 && group_memory() > GROUP_REST; i++)
+		usleep(100000);
+	EXPECT_GE(GROUP_REST, group_memory());
+	EXPECT_LE(0, group_memory());
+	TH_LOG("%ld bytes", group_memory());
+	write_file(GROUPS "/cgroup.procs", "0");
+	rmdir(GROUP);
 }
 
 TEST_F_TIMEOUT(inject_make, setup_fails_as_a_whole, 300)
 {
-	struct mmlens_setup setup = device_words(variant->words, PAGES);
+	const size_t pages = pages_of(variant->words, 64);
+	struct mmlens_setup setup = device_words(variant->words, pages);
 
 	for_each_failure(&self->sweep) {
 		int fd = device_open(O_RDWR);
@@ -119,7 +163,7 @@ TEST_F_TIMEOUT(inject_make, setup_fails_as_a_whole, 300)
 			EXPECT_EQ(0, device_info(fd).bytes);
 			EXPECT_EQ(0, ioctl(fd, MMLENS_IOC_SETUP, &setup));
 		}
-		EXPECT_EQ(PAGES * page_size(), device_info(fd).bytes);
+		EXPECT_EQ(pages * page_size(), device_info(fd).bytes);
 		close(fd);
 	}
 	EXPECT_LT(5, self->sweep.number);
@@ -141,6 +185,8 @@ FIXTURE_VARIANT_ADD(inject_map, eager_pfnmap) BUFFER("vmap,pfnmap,eager,wc,track
 FIXTURE_VARIANT_ADD(inject_map, eager_mixed) BUFFER("contig,mixed,eager");
 FIXTURE_VARIANT_ADD(inject_map, remap) BUFFER("contig,remap");
 FIXTURE_VARIANT_ADD(inject_map, remap_pfnmap) BUFFER("vmap,pfnmap,remap");
+FIXTURE_VARIANT_ADD(inject_map, huge) BUFFER("contig,huge");
+FIXTURE_VARIANT_ADD(inject_map, huge_pfnmap) BUFFER("contig,pfnmap,huge");
 FIXTURE_VARIANT_ADD(inject_map, sparse) BUFFER("sparse,around=4,track");
 
 FIXTURE_SETUP(inject_map)
@@ -155,12 +201,14 @@ FIXTURE_TEARDOWN(inject_map)
 
 TEST_F_TIMEOUT(inject_map, mmap_fails_as_a_whole, 300)
 {
+	const size_t pages = pages_of(variant->words, PAGES);
+
 	for_each_failure(&self->sweep) {
 		int fd = device_make(variant->words, 0);
 		char *map;
 
 		ASSERT_LE(0, fd);
-		map = INJECT(&self->sweep, device_map(fd, RW, MAP_SHARED, PAGES, 0));
+		map = INJECT(&self->sweep, device_map(fd, RW, MAP_SHARED, pages, 0));
 		if (map == MAP_FAILED) {
 			EXPECT_TRUE(self->sweep.failed);
 			EXPECT_EQ(ENOMEM, errno);
@@ -168,15 +216,15 @@ TEST_F_TIMEOUT(inject_map, mmap_fails_as_a_whole, 300)
 			/* It can be revoked and restored whatever was left of the attempt. */
 			EXPECT_EQ(0, device_revoke(fd, 0));
 			EXPECT_EQ(0, device_restore(fd));
-			map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
+			map = device_map(fd, RW, MAP_SHARED, pages, 0);
 		}
 		ASSERT_NE(MAP_FAILED, map) TH_LOG("%s", strerror(errno));
-		EXPECT_EQ(PAGES * page_size(), device_info(fd).bytes);
+		EXPECT_EQ(pages * page_size(), device_info(fd).bytes);
 		EXPECT_EQ(1, device_info(fd).mappings);
-		EXPECT_TRUE(pages_are_zero(map, PAGES));
-		fill_pages(map, PAGES, 1);
-		EXPECT_TRUE(pages_have(map, PAGES, 1));
-		munmap(map, PAGES * page_size());
+		EXPECT_TRUE(pages_are_zero(map, pages));
+		fill_pages(map, pages, 1);
+		EXPECT_TRUE(pages_have(map, pages, 1));
+		munmap(map, pages * page_size());
 		EXPECT_EQ(0, device_info(fd).mappings);
 		close(fd);
 	}
@@ -186,23 +234,25 @@ TEST_F_TIMEOUT(inject_map, mmap_fails_as_a_whole, 300)
 /* Fork, a split and a move copy VMAs. */
 TEST_F_TIMEOUT(inject_map, copies_of_vmas_fail_as_a_whole, 300)
 {
+	const size_t pages = pages_of(variant->words, PAGES);
+
 	/* As with eager. */
 	if (strstr(variant->words, "mixed") || strstr(variant->words, "remap"))
 		return;
 	for_each_failure(&self->sweep) {
 		int fd = device_make(variant->words, 0);
-		char *map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
-		char *room = mmap(NULL, PAGES * page_size(), PROT_NONE,
+		char *map = device_map(fd, RW, MAP_SHARED, pages, 0);
+		char *room = mmap(NULL, pages * page_size(), PROT_NONE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		pid_t pid;
 
 		ASSERT_NE(MAP_FAILED, map);
-		fill_pages(map, PAGES, 1);
+		fill_pages(map, pages, 1);
 		sweep_arm(&self->sweep);
 		mprotect(map + 3 * page_size(), page_size(), PROT_READ);
 		if (mremap(map, 2 * page_size(), 2 * page_size(), MREMAP_MAYMOVE | MREMAP_FIXED,
 			   room) == room)
-			munmap(room, PAGES * page_size());
+			munmap(room, pages * page_size());
 		munmap(map + 5 * page_size(), page_size());
 		pid = fork();
 		if (!pid)
@@ -213,9 +263,9 @@ TEST_F_TIMEOUT(inject_map, copies_of_vmas_fail_as_a_whole, 300)
 		EXPECT_EQ(device_done(fd, MMLENS_OP_MMAP) + device_done(fd, MMLENS_OP_OPEN) -
 			  device_done(fd, MMLENS_OP_CLOSE), device_info(fd).mappings);
 		EXPECT_TRUE(pages_have(map + 4 * page_size(), 1, 1 + 4));
-		EXPECT_TRUE(pages_have(map + 6 * page_size(), PAGES - 6, 1 + 6));
-		munmap(map, PAGES * page_size());
-		munmap(room, PAGES * page_size());
+		EXPECT_TRUE(pages_have(map + 6 * page_size(), pages - 6, 1 + 6));
+		munmap(map, pages * page_size());
+		munmap(room, pages * page_size());
 		EXPECT_EQ(0, device_info(fd).mappings);
 		close(fd);
 	}
@@ -225,6 +275,7 @@ TEST_F_TIMEOUT(inject_map, copies_of_vmas_fail_as_a_whole, 300)
 FIXTURE(inject_fault)
 {
 	struct sweep sweep;
+	size_t pages;
 	char *map;
 	int fd;
 };
@@ -239,11 +290,14 @@ FIXTURE_VARIANT_ADD(inject_fault, pfnmap) BUFFER("vmap,pfnmap,track");
 FIXTURE_VARIANT_ADD(inject_fault, mixed) BUFFER("contig,mixed");
 FIXTURE_VARIANT_ADD(inject_fault, around) BUFFER("contig,around=8");
 FIXTURE_VARIANT_ADD(inject_fault, around_pfnmap) BUFFER("vmap,pfnmap,around=8,track");
+FIXTURE_VARIANT_ADD(inject_fault, huge) BUFFER("contig,huge");
+FIXTURE_VARIANT_ADD(inject_fault, huge_pfnmap) BUFFER("contig,pfnmap,huge");
 FIXTURE_VARIANT_ADD(inject_fault, sparse) BUFFER("sparse,around=4,track");
 
 FIXTURE_SETUP(inject_fault)
 {
 	BUFFER_SETUP();
+	self->pages = pages_of(variant->words, PAGES);
 }
 
 FIXTURE_TEARDOWN(inject_fault)
@@ -253,13 +307,15 @@ FIXTURE_TEARDOWN(inject_fault)
 
 #define MAKE() do { \
 	self->fd = device_make(variant->words, 0); \
-	self->map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0); \
+	self->map = device_map(self->fd, RW, MAP_SHARED, self->pages, 0); \
 	ASSERT_NE(MAP_FAILED, self->map); \
 } while (0)
 
 #define UNMAKE() do { \
 	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_FAULT).outcome[MMLENS_OUTCOME_SIGBUS]); \
-	munmap(self->map, PAGES * page_size()); \
+	EXPECT_EQ(!!strstr(variant->words, "huge"), \
+		  device_done(self->fd, MMLENS_OP_HUGE_FAULT) > 0); \
+	munmap(self->map, self->pages * page_size()); \
 	close(self->fd); \
 } while (0)
 
@@ -271,7 +327,7 @@ TEST_F_TIMEOUT(inject_fault, is_tried_again, 300)
 
 		MAKE();
 		sweep_arm(&self->sweep);
-		for (size_t i = 0; i < PAGES; i++) {
+		for (size_t i = 0; i < self->pages; i++) {
 			volatile char *p = self->map + i * page_size();
 
 			good &= *p == 0;
@@ -290,6 +346,7 @@ TEST_F_TIMEOUT(inject_fault, is_tried_again, 300)
  */
 TEST_F_TIMEOUT(inject_fault, in_a_system_call_is_told, 300)
 {
+	/* Each page is one more that can fail. */
 	const size_t size = PAGES * page_size();
 	char *data = malloc(size), *back = malloc(size);
 	int mem = open("/proc/self/mem", O_RDWR);
@@ -312,6 +369,7 @@ TEST_F_TIMEOUT(inject_fault, in_a_system_call_is_told, 300)
 		EXPECT_EQ((ssize_t)size, pwrite(mem, data, size, at));
 		EXPECT_EQ((ssize_t)size, pread(mem, back, size, at));
 		EXPECT_EQ(0, memcmp(back, data, size));
+		EXPECT_EQ(0, memcmp(self->map, data, size));
 		UNMAKE();
 	}
 	close(mem);
@@ -323,7 +381,7 @@ TEST_F_TIMEOUT(inject_fault, in_a_system_call_is_told, 300)
 TEST_F_TIMEOUT(inject_fault, of_the_kernel_is_told, 300)
 {
 	int zero = open("/dev/zero", O_RDONLY);
-	const size_t size = PAGES * page_size();
+	const size_t size = self->pages * page_size();
 
 	ASSERT_LE(0, zero);
 	for_each_failure(&self->sweep) {
@@ -336,7 +394,7 @@ TEST_F_TIMEOUT(inject_fault, of_the_kernel_is_told, 300)
 		if (done < 0)
 			EXPECT_TRUE(is_injected(errno)) TH_LOG("%s", strerror(errno));
 		EXPECT_EQ((ssize_t)size, read(zero, self->map, size));
-		EXPECT_TRUE(pages_are_zero(self->map, PAGES));
+		EXPECT_TRUE(pages_are_zero(self->map, self->pages));
 		UNMAKE();
 	}
 	close(zero);

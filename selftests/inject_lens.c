@@ -260,18 +260,31 @@ TEST_F_TIMEOUT(inject_lens, attach_and_detach, 300)
 	}
 }
 
+/* By the device, or without one (-1) in debugfs: of the caller, or of no process. */
+static int open_text(int device, const struct text_file *file, pid_t pid)
+{
+	char path[96];
+	int fd;
+
+	if (device >= 0)
+		return text_open(device, file->what, pid);
+	snprintf(path, sizeof(path), LENS "/%s%s", pid ? "self/" : "", file->name);
+	fd = open(path, O_RDONLY);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Opened, and read in two pieces, with each failure in turn. */
 static void sweep_text(struct __test_metadata *_metadata, struct sweep *sweep, int device,
 		       const struct text_file *file, pid_t pid)
 {
 	for_each_failure(sweep) {
-		int text = INJECT(sweep, text_open(device, file->what, pid));
+		int text = INJECT(sweep, open_text(device, file, pid));
 		char bytes[2048];
 		ssize_t got, all = 0;
 
 		if (text < 0) {
 			EXPECT_INJECTED(sweep, -text);
-			text = text_open(device, file->what, pid);
+			text = open_text(device, file, pid);
 			ASSERT_LE(0, text);
 		}
 		/* From the beginning, and from the middle of a record. */
@@ -309,6 +322,7 @@ TEST_F_TIMEOUT(inject_lens, texts, 300)
 			continue;
 		ASSERT_LE(0, text) TH_LOG("%s", file->name);
 		sweep_text(_metadata, &self->sweep, self->fd, file, pid);
+		sweep_text(_metadata, &self->sweep, -1, file, pid);
 	}
 }
 
@@ -381,6 +395,8 @@ TEST_F_TIMEOUT(inject_kernel, pagetable, 300)
 	static const struct text_file file = { MMLENS_TEXT_KERNEL_PAGETABLE, "kernel/pagetable" };
 
 	sweep_text(_metadata, &self->sweep, self->fd, &file, 0);
+	EXPECT_LT(4, self->sweep.number);
+	sweep_text(_metadata, &self->sweep, -1, &file, 0);
 	EXPECT_LT(4, self->sweep.number);
 }
 
