@@ -34,12 +34,14 @@ static const char *after(void *arg)
 
 FIXTURE_SETUP(fuzz_debugfs)
 {
+	ASSERT_EQ(0, module_with_kernel_walk());
 	self->uses = module_uses();
 }
 
 FIXTURE_TEARDOWN(fuzz_debugfs)
 {
 	detach_all();
+	EXPECT_EQ(0, module_as_it_was());
 }
 
 /* Some memory, changed a little. */

@@ -9,6 +9,7 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
+#include "lib/module.h"
 #include "lib/rights.h"
 #include "lib/util.h"
 
@@ -40,6 +41,7 @@ FIXTURE_VARIANT_ADD(rights, user_namespace) { .who = "user-namespace" };
 FIXTURE_SETUP(rights)
 {
 	self->restricted = read_number(KPTR_RESTRICT);
+	ASSERT_EQ(0, module_with_kernel_walk());
 	rights_begin();
 }
 
@@ -48,6 +50,7 @@ FIXTURE_TEARDOWN(rights)
 	write_number(KPTR_RESTRICT, self->restricted);
 	chmod(DEVICE, 0600);
 	rights_end();
+	EXPECT_EQ(0, module_as_it_was());
 }
 
 TEST_F_TIMEOUT(rights, are_those_of_the_table, 300)

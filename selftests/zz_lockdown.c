@@ -10,6 +10,7 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
+#include "lib/module.h"
 #include "lib/query.h"
 #include "lib/rights.h"
 #include "lib/texts.h"
@@ -45,6 +46,8 @@ FIXTURE(lockdown)
 
 FIXTURE_SETUP(lockdown)
 {
+	/* Nothing may be loaded afterwards, so that it stays like this. */
+	ASSERT_EQ(0, module_with_kernel_walk());
 }
 
 FIXTURE_TEARDOWN(lockdown)

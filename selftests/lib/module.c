@@ -42,6 +42,26 @@ int module_unload(void)
 	return syscall(SYS_delete_module, "mmlens", O_NONBLOCK) ? -errno : 0;
 }
 
+static int load_anew(const char *parameters)
+{
+	int ret;
+
+	if (!module_file() || kernel_is_slow())
+		return 0;
+	ret = module_unload();
+	return ret ? ret : module_load(parameters);
+}
+
+int module_with_kernel_walk(void)
+{
+	return load_anew("kernel_walk=1");
+}
+
+int module_as_it_was(void)
+{
+	return load_anew("");
+}
+
 long module_uses(void)
 {
 	char *text = read_file("/proc/modules", NULL), *line, *next = text;

@@ -52,6 +52,7 @@ struct rights_try {
 struct rights_report {
 	/* Before. */
 	uint64_t secret;	/* to be put into memory, and seen nowhere */
+	bool kernel_walk;	/* the module was told to show the kernel's tables */
 	pid_t targets[8];
 	size_t nr_targets;
 	/* By the one who tries. */

@@ -93,6 +93,7 @@ void rights_begin(void)
 	if (report == MAP_FAILED || !random || fread(&report->secret, 8, 1, random) != 1)
 		abort();
 	fclose(random);
+	report->kernel_walk = !access(LENS "/kernel/pagetable", F_OK);
 	rights_plant(report->secret);
 	for (nr_made = 0; nr_made < sizeof(makes) / sizeof(*makes); nr_made++) {
 		uid_t uid = nr_made == 1 ? RIGHTS_USER + 1 : RIGHTS_USER;

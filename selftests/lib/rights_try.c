@@ -211,7 +211,7 @@ static void try_files(struct rights_report *r)
 	for (size_t i = 0; i < ARRAY_SIZE(kernel_texts); i++) {
 		snprintf(path, sizeof(path), LENS "/%s", kernel_texts[i].name);
 		fd = open(path, O_RDONLY);
-		if (fd < 0 && errno == ENOENT)
+		if (fd < 0 && errno == ENOENT && !r->kernel_walk)
 			continue;
 		note_text(r, kernel_texts[i].what == MMLENS_TEXT_BUFFERS ? RIGHTS_FILES :
 			  RIGHTS_KERNEL_FILES, 0, fd < 0 ? -errno : fd, kernel_texts[i].name);
@@ -265,7 +265,7 @@ void rights_try_all(struct rights_report *r)
 		for (size_t i = 0; i < ARRAY_SIZE(kernel_texts); i++) {
 			int text = text_open(fd, kernel_texts[i].what, 0);
 
-			if (text != -ENOENT)
+			if (text != -ENOENT || r->kernel_walk)
 				note_text(r, kernel_texts[i].what == MMLENS_TEXT_BUFFERS ?
 					  RIGHTS_LOOK : RIGHTS_KERNEL, 0, text,
 					  kernel_texts[i].name);
