@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -179,6 +180,55 @@ static void hide(char *to, const char *text)
 static bool has_text(const char *core, size_t len, const char *text)
 {
 	return core && memmem(core, len, text, strlen(text));
+}
+
+/* Of mm/gup_test.h. */
+struct pin_longterm_test {
+	__u64 addr, size;
+	__u32 flags;
+};
+
+#define PIN_WRITE 1
+#define PIN_FAST 2
+#define PIN_LONGTERM_TEST_START _IOW('g', 7, struct pin_longterm_test)
+#define PIN_LONGTERM_TEST_STOP _IO('g', 8)
+#define PIN_LONGTERM_TEST_READ _IOW('g', 9, __u64)
+
+/*
+ * What the kernel has pinned for good is there when mapping and buffer are gone. Not for writing
+ * where writes are to be told of: it could write at any time later.
+ */
+TEST_F_TIMEOUT(gup, pins_outlive_the_buffer, 300)
+{
+	int pins = open("/sys/kernel/debug/gup_test", O_RDWR);
+
+	if (pins < 0)
+		SKIP(return, "a kernel without GUP_TEST");
+	for_each_combo(&self->combo) {
+		for (unsigned int flags = 0; flags <= (PIN_WRITE | PIN_FAST); flags++) {
+			bool told = self->combo.track && (flags & PIN_WRITE);
+			bool mixed = self->combo.kind == MMLENS_PAGE_KIND_MIXED;
+			/* Frames that are mixed in are seen only when they are met. */
+			int refused = mixed && !(flags & PIN_WRITE) ? -EEXIST : -EFAULT;
+			int want = is_normal(&self->combo) && !told ? 0 : refused, ret;
+			struct pin_longterm_test test = { .size = self->size, .flags = flags };
+			__u64 to = (uintptr_t)self->copy;
+
+			MAKE();
+			fill_pages(self->map, PAGES, 9 + flags);
+			test.addr = (uintptr_t)self->map;
+			ret = ioctl(pins, PIN_LONGTERM_TEST_START, &test) ? -errno : 0;
+			EXPECT_EQ(want, ret) TH_LOG("%s, %u", self->combo.words, flags);
+			DROP();
+			if (ret)
+				continue;
+			memset(self->copy, 0, self->size);
+			EXPECT_EQ(0, ioctl(pins, PIN_LONGTERM_TEST_READ, &to));
+			EXPECT_TRUE(pages_have(self->copy, PAGES, 9 + flags));
+			EXPECT_EQ(0, ioctl(pins, PIN_LONGTERM_TEST_STOP));
+		}
+	}
+	close(pins);
 }
 
 TEST_F_TIMEOUT(gup, core_dumps_leave_it_out, 120)
