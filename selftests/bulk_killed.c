@@ -186,27 +186,59 @@ static void on_tick(int signal)
 	ticks++;
 }
 
+static const struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never;
+
+static bool are_same(const struct records *expected, const struct records *got)
+{
+	return got->nr == expected->nr && (got->size != expected->size ||
+	       !memcmp(expected->bytes, got->bytes, got->size));
+}
+
+/* The kernel changes something of who is stopped, such as what is young, but not more often. */
+#define CHANGES 4
+
+/*
+ * Whether @got is what was @expected, or what is told without signals now, which is expected from
+ * then on.
+ */
+static bool is_told(int fd, const struct mmlens_walk *walk, struct records *expected,
+		    const struct records *got, unsigned int *changes)
+{
+	int ret;
+
+	if (are_same(expected, got))
+		return true;
+	walk_free(expected);
+	setitimer(ITIMER_REAL, &never, NULL);
+	ret = walk_all(fd, walk, ROOM, expected);
+	setitimer(ITIMER_REAL, &often, NULL);
+	return !ret && ++*changes <= CHANGES && are_same(expected, got);
+}
+
 /* Signals that are handled: nothing fails, and nothing is told otherwise than without. */
 TEST_F_TIMEOUT(killed, handled_signals_do_not_disturb, 120)
 {
 	/* No SA_RESTART: a call that gives up would be seen. */
 	struct sigaction action = { .sa_handler = on_tick };
-	struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { };
 	struct records expected, got;
 
 	sigaction(SIGALRM, &action, NULL);
 	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
 		struct mmlens_walk walk = walk_of(self->target, form);
+		unsigned int changes = 0;
 
 		ASSERT_EQ(0, walk_all(self->fd, &walk, ROOM, &expected));
 		setitimer(ITIMER_REAL, &often, NULL);
 		/* Some of each, and at least until there was a signal. */
 		for (unsigned long round = 0; round < effort(10) || !ticks; round++) {
 			EXPECT_EQ(0, walk_all(self->fd, &walk, ROOM, &got));
-			EXPECT_EQ(expected.nr, got.nr);
 			/* The counts of several calls are told apart by the calls. */
-			if (form != MMLENS_FORM_COUNTS && expected.size == got.size)
-				EXPECT_EQ(0, memcmp(expected.bytes, got.bytes, got.size));
+			if (form == MMLENS_FORM_COUNTS) {
+				EXPECT_EQ(expected.nr, got.nr);
+			} else {
+				EXPECT_TRUE(is_told(self->fd, &walk, &expected, &got, &changes))
+					TH_LOG("form %u", form);
+			}
 			walk_free(&got);
 		}
 		setitimer(ITIMER_REAL, &never, NULL);

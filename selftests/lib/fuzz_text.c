@@ -19,6 +19,7 @@ static const char *const of_process[] = {
 
 static const char *const of_none[] = {
 	"targets", "buffers", "kernel/layout", "kernel/registers", "kernel/own",
+	"kernel/pagetable",
 };
 
 #define NR(array) (sizeof(array) / sizeof(*(array)))
@@ -39,6 +40,7 @@ static char *in_one_go(int fd, size_t *len)
 		free(text);
 		return NULL;
 	}
+	text[have] = '\0';
 	*len = have;
 	return text;
 }
@@ -57,6 +59,9 @@ bool fuzz_text_open(struct fuzz *f, pid_t pid, struct fuzz_text *file)
 	} else {
 		snprintf(file->name, sizeof(file->name), LENS "/%s",
 			 of_none[fuzz_below(f, NR(of_none))]);
+		/* The last of them is there only if the module was told so. */
+		if (access(file->name, F_OK))
+			snprintf(file->name, sizeof(file->name), LENS "/kernel/own");
 	}
 	if (!strcmp(name, "query") && strstr(file->name, "query"))
 		flags = O_RDWR | O_CLOEXEC;
@@ -96,16 +101,20 @@ static bool is_piece(const struct fuzz_text *file, size_t pos, const char *bytes
 static void compare(struct fuzz *f, struct fuzz_text *file, size_t pos, const char *bytes,
 		    size_t size)
 {
+	size_t len, same = 0;
 	char *again;
-	size_t len;
 
 	if (file->text && is_piece(file, pos, bytes, size))
 		return;
 	again = in_one_go(file->fd, &len);
 	FUZZ_EXPECT(f, again, "%s: %d", file->name, errno);
+	while (same < size && pos + same < len && bytes[same] == again[pos + same])
+		same++;
 	/* The kernel may have moved a page meanwhile; or this is the first time. */
 	FUZZ_EXPECT(f, !file->text || len != file->len || memcmp(again, file->text, len),
-		    "%s: other bytes at %zu + %zu of %zu", file->name, pos, size, len);
+		    "%s: %zu + %zu of %zu: at %zu '%.*s', not '%.40s'", file->name, pos, size, len,
+		    pos + same, (int)(size - same < 40 ? size - same : 40), bytes + same,
+		    pos + same < len ? again + pos + same : "");
 	free(file->text);
 	file->text = again;
 	file->len = len;
