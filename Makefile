@@ -124,7 +124,7 @@ help:
 	@echo '  make shell          try it by hand;         ARCH=arm64: on arm64'
 	@echo '  make bench          measure it against its peers; BENCH_QUICK=1: in two minutes'
 	@echo '  make test           all tests, on all kernels'
-	@echo '  make test-full      the same on more kernels and machines; takes an hour'
+	@echo '  make test-full      the same on more kernels and machines; takes some hours'
 	@echo '  make mutants        put mistakes into the module, and see that the tests notice'
 	@echo '  make soak           the races only, for MINUTES=30 or longer'
 	@echo '  make lint           style and the rules of the design'

@@ -29,7 +29,7 @@ CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_64:new
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
               "arm64:16k:nolva", "arm64:rt", "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti",
               "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt", "x86_64:newest:stress", "arm64:newest:stress",
-              "arm64:debug")  # fmt: skip
+              "x86_64:newest:nodebugfs", "arm64:debug:vmem", "x86_64:debug:dimm")  # fmt: skip
 # What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.
 ONCE = ("tool_commands", "bench_smoke", "leaks")
 # The same, but that a debug kernel finds mistakes in it that no other would.

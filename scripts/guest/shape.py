@@ -66,6 +66,8 @@ SHAPES = {
     "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
     "dimm": Shape("DIMMs, which a test plugs and unplugs", "x86_64", words=dimms),
     "vmem": Shape("memory that a test plugs and unplugs (virtio-mem)", "arm64", words=virtio_mem),
+    "nodebugfs": Shape("debugfs switched off; of a test cell: only what then differs runs in it",
+                       append="debugfs=off", programs=("bulk_text",)),
     "stress": Shape("as any other; of a test cell: only stress-ng runs in it", programs=("stress_ng",)),
 }
 
