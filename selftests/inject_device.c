@@ -23,7 +23,7 @@
 /* Huge pages are of use only where there is a whole one. */
 static size_t pages_of(const char *words, size_t others)
 {
-	return strstr(words, "huge") ? 2 * pmd_size() / page_size() : others;
+	return strstr(words, "huge") ? pmd_size() / page_size() : others;
 }
 
 /* In a fixture with a sweep and a variant with words. */

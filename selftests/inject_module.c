@@ -25,29 +25,23 @@ FIXTURE(inject_module)
 {
 	struct sweep sweep;
 	int file, log;
+	/* All that it does only if it is told to; a region only where there is one. */
+	char parameters[160];
+	bool has_region;
 	char function[128];
 	long enabled;
-	char parameters[128];
 };
-
-FIXTURE_VARIANT(inject_module)
-{
-	bool all;	/* of what it does only if it is told to */
-};
-
-FIXTURE_VARIANT_ADD(inject_module, plain) { .all = false };
-FIXTURE_VARIANT_ADD(inject_module, all) { .all = true };
 
 FIXTURE_SETUP(inject_module)
 {
 	if (!module_file())
 		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (variant->all) {
-		if (!shared_function(self->function))
-			SKIP(return, "there is no memory that is shared with a host");
+	strcpy(self->parameters, "kernel_walk=1");
+	self->has_region = shared_function(self->function);
+	if (self->has_region) {
 		self->enabled = shared_times_enabled(self->function);
-		snprintf(self->parameters, sizeof(self->parameters), "kernel_walk=1 pci=%s/2",
-			 strrchr(self->function, '/') + 1);
+		sprintf(self->parameters + strlen(self->parameters), " pci=%s/2",
+			strrchr(self->function, '/') + 1);
 	}
 	SWEEP_SETUP(&self->sweep);
 	/* Where it failed is in the kernel's log, if it is told to say so. */
@@ -146,7 +140,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 			EXPECT_EQ(0, module_unload()) TH_LOG("failure %u", sweep->number);
 		} else {
 			EXPECT_TRUE(sweep->failed);
-			EXPECT_TRUE(is_want(ret, variant->all))
+			EXPECT_TRUE(is_want(ret, self->has_region))
 				TH_LOG("failure %u: %s", sweep->number, strerror(-ret));
 		}
 		EXPECT_EQ(-1, module_uses());
@@ -154,7 +148,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 		EXPECT_NE(0, access(LENS, F_OK));
 		EXPECT_NE(0, access("/sys/module/mmlens", F_OK));
 		EXPECT_FALSE(has_areas()) TH_LOG("at failure %u", sweep->number);
-		if (variant->all) {
+		if (self->has_region) {
 			EXPECT_TRUE(shared_is_claimed(0, 0));
 			EXPECT_EQ(self->enabled, shared_times_enabled(self->function));
 		}
@@ -164,7 +158,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 	EXPECT_LT(5, inside);
 	/* And it can be loaded as ever. */
 	ASSERT_EQ(0, load(self->file, self->parameters));
-	EXPECT_EQ(variant->all ? 0 : -1, access(LENS "/kernel/pagetable", F_OK));
+	EXPECT_EQ(0, access(LENS "/kernel/pagetable", F_OK));
 	self->sweep.before = ours_take();
 	{
 		int fd = device_make("vmap", 4);
