@@ -23,13 +23,13 @@ from guest.cache import CACHE, CHECKOUT, Failure, contents, digest_of, hold, mak
 from guest.ktap import Count, Parser
 
 # The longest first.
-CELLS = ("x86_64:debug", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_64:newest:numa+1g+dimm",
+CELLS = ("x86_64:debug:dimm", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_64:newest:numa+1g+dimm",
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
               "arm64:16k:nolva", "arm64:rt", "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti",
               "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt", "x86_64:newest:stress", "arm64:newest:stress",
-              "x86_64:newest:nodebugfs", "arm64:debug:vmem", "x86_64:debug:dimm")  # fmt: skip
+              "x86_64:newest:nodebugfs", "arm64:debug:vmem")  # fmt: skip
 # What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.
 ONCE = ("tool_commands", "bench_smoke", "leaks")
 # The same, but that a debug kernel finds mistakes in it that no other would.
