@@ -26,8 +26,8 @@ from guest.ktap import Count, Parser
 CELLS = ("x86_64:debug:dimm", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_64:newest:numa+1g+dimm",
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
-MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
-              "arm64:16k:nolva", "arm64:rt", "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti",
+MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2:pauth", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
+              "arm64:16k:nolva", "arm64:rt:pauth", "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti",
               "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt", "x86_64:newest:stress", "arm64:newest:stress",
               "x86_64:newest:nodebugfs", "arm64:debug:vmem")  # fmt: skip
 # What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.

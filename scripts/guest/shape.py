@@ -56,11 +56,17 @@ def virtio_mem(_cpus: int, size: int) -> list[str]:
             "-device", "virtio-mem-pci,id=plug,memdev=pluggable,requested-size=0", *monitor()]  # fmt: skip
 
 
+def pointer_authentication(_cpus: int, _size: int) -> list[str]:
+    """Words for QEMU: the CPU that it emulates has it, in the way that takes the least time."""
+    return ["-global", "max-arm-cpu.pauth=on", "-global", "max-arm-cpu.pauth-impdef=on"]
+
+
 SHAPES = {
     "4level": Shape("4 levels of page tables, where the CPU has 5", "x86_64", "no5lvl"),
     "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on"),
     "nolva": Shape("48-bit addresses (47 with 16K pages), where the CPU has 52", "arm64", "arm64.nolva"),
     "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"]),
+    "pauth": Shape("pointer authentication", "arm64", words=pointer_authentication),
     "numa": Shape("two nodes with memory", words=two_nodes),
     # With less, no gigabyte of either node has nothing in it, from the boot on.
     "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
