@@ -137,6 +137,7 @@ void op_advise(struct shadow *s)
 		advice = MADV_DONTNEED;
 	if (!any_run(s, true, &first, &end))
 		return;
+	shadow_settle(s, shadow_address(s, first, 0), (end - first) * s->page);
 	ret = madvise(shadow_address(s, first, 0), (end - first) * s->page, advice);
 	error = ret ? errno : 0;
 	fuzz_note("madvise(%zu, %zu, %d): %d", first, end - first, advice, error);
@@ -162,6 +163,8 @@ void op_lock(struct shadow *s)
 		return;
 	fuzz_note("mlock(%zu, %zu), way %u", first, end - first, how);
 	at = shadow_address(s, first, 0);
+	/* They cannot be marked as locked: ONFAULT does not keep it from populating them. */
+	shadow_settle(s, at, (end - first) * s->page);
 	if (how == 2)
 		munlock(at, (end - first) * s->page);
 	else

@@ -61,7 +61,7 @@ void shadow_look_at_self(struct shadow *s);
 void shadow_sync(struct shadow *s);
 /* What was mapped there is gone, with its copies. */
 void shadow_drop(struct shadow *s, size_t first, size_t end);
-/* Private pages may be copied from now on, without a write. */
+/* Private pages, which were settled before, may have been copied without a write. */
 void shadow_perhaps(struct shadow *s, size_t first, size_t end);
 void shadow_forget_copies(struct shadow *s, size_t first, size_t end);
 
@@ -74,7 +74,7 @@ static inline char *shadow_address(const struct shadow *s, size_t place, size_t 
 /* By an instruction: the signal, which must be the right one, and the bytes. */
 void shadow_load(struct shadow *s, size_t place, size_t offset, size_t size);
 void shadow_store(struct shadow *s, size_t place, size_t offset, size_t size);
-/* Before anybody else writes there. */
+/* Before anything that may copy what is private. */
 void shadow_settle(struct shadow *s, const char *address, size_t size);
 /* Somebody has read these bytes there / has written them. */
 void shadow_was_read(struct shadow *s, const char *address, const void *bytes, size_t size);
