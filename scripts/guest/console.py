@@ -19,6 +19,8 @@ SPLAT = re.compile(
     | watchdog:\ (?:BUG|CPU|Watchdog) | NMI\ watchdog:\ Watchdog | Watchdog\ detected\ hard\ LOCKUP
     | kmemleak:\ \d+\ new\ suspected | kmemleak:\ Kernel\ memory\ leak\ detector\ disabled
     | unreferenced\ object\ 0x | list_(?:add|del)\ corruption
+    | \S+:\d+:\ bad\ (?:pgd|p4d|pud|pmd|pte)\b | \S+:\ Bad\ swap\ (?:file|offset)\ entry
+    | ODEBUG:\ Out\ of\ memory | debugfs:\ .*\ already\ exists\ in
     | usercopy:\ Kernel\ memory | page_table_check: | rust_kernel:\ panicked
     | Call\ [Tt]race: | Modules\ linked\ in:
     )

@@ -60,6 +60,11 @@ BAD = {
     "trace": "Call Trace:",
     "arm64 trace": "Call trace:",
     "no kmemleak": "kmemleak: Kernel memory leak detector disabled",
+    "pmd": "mm/pgtable-generic.c:50: bad pmd ffff888004c10000(aaaaaaaaaaaaaaaa)",
+    "arm64 pmd": "mm/pgtable-generic.c:50: bad pmd aaaaaaaaaaaaaaaa.",
+    "swap": "__swap_entry_to_info: Bad swap file entry 2aaaaaaaaaaaaaaa",
+    "no objects": "ODEBUG: Out of memory. ODEBUG disabled",
+    "twice": "debugfs: 'mmlens' already exists in '/'",
     "list": "list_del corruption. prev->next should be ffff888004a51000, but was 0000000000000000",
 }
 
