@@ -29,12 +29,16 @@ CELLS = ("x86_64:debug:dimm", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_6
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2:pauth", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
               "arm64:16k:nolva", "arm64:rt:pauth", "x86_64:newest", "x86_64:7.2", "x86_64:newest:pti",
               "x86_64:newest:4level", "x86_64:rt", "x86_64:7.2-rt", "x86_64:newest:stress", "arm64:newest:stress",
-              "x86_64:newest:nodebugfs", "arm64:debug:vmem")  # fmt: skip
+              "x86_64:newest:nodebugfs", "arm64:debug:vmem", "x86_64:debug:pagealloc",
+              "arm64:debug:pagealloc")  # fmt: skip
 # What asks the same of every kernel: `make test` runs it on one stock kernel of each architecture.
 ONCE = ("tool_commands", "bench_smoke", "leaks")
 # The same, but that a debug kernel finds mistakes in it that no other would.
 ONCE_AND_DEBUG = ("debugfs_control", "module_lifetime")
 ONCE_IN = ("arm64:newest:vmem", "x86_64:newest:numa+1g+dimm")
+# Why a test is skipped in every cell: the case that its name says does not exist, or `make test` has no cell for it.
+NO_CASE = ("only map_pages needs a table", "all pages are there", "there are no private mappings")
+FULL_ONLY = ("there is debugfs; boot with debugfs=off",)
 # How much of what a test repeats it does in `make test`, in percent: see effort() in selftests/lib/util.h.
 EFFORT = 10
 # In `make test-full` each of CELLS does all of it, and each of MORE_CELLS so much. All of it in all of them would
@@ -133,8 +137,21 @@ def main() -> int:
             for line in lines:
                 print(f"{kind} {name}: {line}")
         total.add(count)
+    # A processor of the host's may lack what the emulated one has.
+    if everything and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        for line in nowhere(total, NO_CASE if options.full else NO_CASE + FULL_ONLY):
+            print(f"FAIL in every cell it is skipped: {line}")
+            total.failed.append(line)
     print(total, flush=True)
     return 0 if total.passed and not total.failed else 1
+
+
+def nowhere(total: Count, reasons: tuple[str, ...]) -> list[str]:
+    """What was skipped and never passed: a test that nobody runs proves nothing. `reasons` are good ones."""
+    return sorted({
+        line for line in total.skipped
+        for name, _, reason in [line.partition(": ")] if name not in total.well and reason not in reasons
+    })  # fmt: skip
 
 
 def effort(options: argparse.Namespace, name: str) -> int:

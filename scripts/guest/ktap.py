@@ -16,17 +16,20 @@ PLAN = re.compile(r"^1\.\.(\d+)(?: *# *SKIP\b:? *(.*))?$", re.I)
 
 @dataclass
 class Count:
-    """How many leaves passed, failed and were skipped, and which."""
+    """How many leaves passed, failed and were skipped, and which; and the names of all that passed, or that has
+    something below it that did."""
 
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    well: set[str] = field(default_factory=set)
 
     def add(self, other: "Count") -> None:
         """Adds another count to this one."""
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.well |= other.well
 
     def __str__(self) -> str:
         text = f"{self.passed} passed, {len(self.failed)} failed"
@@ -88,6 +91,8 @@ class Parser:
                 leaves.passed = 1
         elif bad and not leaves.failed and kind not in ("SKIP", "XFAIL"):
             leaves.failed.append(name)
+        if leaves.passed:
+            leaves.well.add(name)
         level = self.levels.setdefault(depth, Level())
         level.seen += 1
         level.count.add(leaves)

@@ -74,6 +74,12 @@ SHAPES = {
     "vmem": Shape("memory that a test plugs and unplugs (virtio-mem)", "arm64", words=virtio_mem),
     "nodebugfs": Shape("debugfs switched off; of a test cell: only what then differs runs in it",
                        append="debugfs=off", programs=("bulk_text",)),
+    # Who reads a table that is gone falls. What compares all of the direct map, which changes with each page then and
+    # has no large ones, is not among the programs.
+    "pagealloc": Shape("free pages are not in the direct map (debug kernels); of a test cell: what reads tables "
+                       "runs in it", append="debug_pagealloc=on",
+                       programs=("race_walk", "race_tables", "race_huge", "race_targets", "race_kernel", "bulk_walk",
+                                 "live_processes", "device_storm", "device_revoke", "module_users")),  # fmt: skip
     "stress": Shape("as any other; of a test cell: only stress-ng runs in it", programs=("stress_ng",)),
 }
 

@@ -5,7 +5,8 @@ import argparse
 import unittest
 
 from guest import cells, shape
-from guest.cache import Failure
+from guest.cache import CHECKOUT, Failure
+from guest.ktap import Count
 
 
 class Cells(unittest.TestCase):
@@ -17,6 +18,11 @@ class Cells(unittest.TestCase):
                 cell = cells.parse(name)
                 for one in cell.shapes:
                     shape.find(one, cell.arch)
+
+    def test_programs(self) -> None:
+        """What a cell or a shape names is there."""
+        named = [*cells.RACES, *(name for one in shape.SHAPES.values() for name in one.programs)]
+        self.assertEqual([], [name for name in named if not (CHECKOUT / f"selftests/{name}.c").exists()])
 
     def test_parts(self) -> None:
         self.assertEqual(cells.Cell("arm64", "7.2-16k", ("numa", "1g")), cells.parse("arm64:7.2-16k:numa+1g"))
@@ -60,6 +66,11 @@ class Cells(unittest.TestCase):
             with self.subTest(name, **change):
                 given = argparse.Namespace(**{"full": False, "cell": []} | change)
                 self.assertEqual(programs, cells.left(given, name))
+
+    def test_nowhere(self) -> None:
+        """Skipped in each cell, and not for a reason that is known."""
+        total = Count(1, [], ["a: no swap", "b: no swap", "c: " + cells.NO_CASE[0], "d"], {"a"})
+        self.assertEqual(["b: no swap", "d"], cells.nowhere(total, cells.NO_CASE))
 
     def test_numbers(self) -> None:
         self.assertEqual(30, cells.positive("30"))

@@ -34,6 +34,10 @@ class Ktap(unittest.TestCase):
         got = count("1..1\n# 1..1\n# ok 1 x\nnot ok 1 prog # exit=139\n")
         self.assertEqual((got.passed, got.failed), (1, ["prog # exit=139"]))
 
+    def test_names_of_what_passed(self) -> None:
+        got = count("1..2\n# 1..2\n# ok 1 x\n# ok 2 y # SKIP no swap\nok 1 a\n# 1..1\n# not ok 1 z\nnot ok 2 b\n")
+        self.assertEqual(got.well, {"x", "a"})
+
     def test_plan_not_fulfilled(self) -> None:
         self.assertEqual(len(count("1..3\nok 1 a\n").failed), 1)
         self.assertEqual(len(count("1..1\n# 1..2\n# ok 1 x\nok 1 prog\n").failed), 1)
