@@ -25,12 +25,21 @@
 #define GROUPS "/sys/fs/cgroup"
 #define GROUP GROUPS "/mmlens-race"
 #define SLOTS 4
+/* How much longer than SECONDS a slow machine has until there was something to see. */
+#define PATIENCE 120
 
 /* Processes that there are, or were a moment ago. */
 struct pids {
 	_Atomic bool stop;
 	_Atomic pid_t pid[SLOTS];
 	_Atomic unsigned long rounds;
+};
+
+/* What became of the looks. */
+struct seen {
+	unsigned long looks;		/* that got at memory */
+	unsigned long gone;		/* at who had exited, before or meanwhile */
+	unsigned long exits, execs;	/* between two calls of a walk */
 };
 
 FIXTURE(targets)
@@ -70,13 +79,15 @@ static bool may_be(int error)
 
 static __u64 buffer[1 << 13];
 
-/* Each form, in small pieces; returns what is wrong. */
-static const char *walk_all_forms(int fd, pid_t pid, unsigned long *looks)
+/* Each form, in many calls, for something to become of it between two; returns what is wrong. */
+static const char *walk_all_forms(int fd, pid_t pid, struct seen *seen)
 {
 	static char message[160];
 
 	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
 		struct mmlens_walk walk = walk_of(pid, form);
+		/* A table has to fit in. */
+		size_t room = form == MMLENS_FORM_TABLES ? sizeof(buffer) / 3 : 1024;
 		const struct mmlens_entry *e = (const void *)buffer;
 		uint64_t last = 0;
 		int ret;
@@ -84,11 +95,14 @@ static const char *walk_all_forms(int fd, pid_t pid, unsigned long *looks)
 		do {
 			uint64_t before = walk.start, space = walk.space;
 
-			ret = walk_call(fd, &walk, buffer, sizeof(buffer) / (1 + form));
+			ret = walk_call(fd, &walk, buffer, room);
 			snprintf(message, sizeof(message), "form %u, from %lx on: %d", form, before,
 				 ret);
 			if (!may_be(ret) || (ret == -ESTALE && !space))
 				return message;
+			seen->gone += ret == -ESRCH;
+			seen->exits += ret == -ESRCH && space;
+			seen->execs += ret == -ESTALE;
 			if (ret)
 				break;
 			if ((space && space != walk.space) ||
@@ -100,14 +114,14 @@ static const char *walk_all_forms(int fd, pid_t pid, unsigned long *looks)
 					return message;
 				last = e[i].address + 1;
 			}
-			++*looks;
+			seen->looks++;
 		} while (walk.start < walk.end);
 	}
 	return NULL;
 }
 
 /* Its folder, and each file; returns what is wrong. */
-static const char *read_all_files(pid_t pid, unsigned long *looks)
+static const char *read_all_files(pid_t pid, struct seen *seen)
 {
 	static const char *const files[] = { "mm", "vmas", "summary", "layout", "pagetable",
 					     "entries" };
@@ -125,7 +139,7 @@ static const char *read_all_files(pid_t pid, unsigned long *looks)
 			return message;
 		if (text && strstr(text, " aaaaaaaaaaaaaaaa "))
 			return message;
-		*looks += !!text;
+		seen->looks += !!text;
 		free(text);
 	}
 	ret = lens_detach(pid);
@@ -166,7 +180,7 @@ static void live_and_die(struct pids *pids)
 
 TEST_F_TIMEOUT(targets, that_begin_and_exit, TIMEOUT)
 {
-	unsigned long looks = 0;
+	struct seen seen = { };
 	const char *wrong;
 	time_t end;
 
@@ -175,18 +189,22 @@ TEST_F_TIMEOUT(targets, that_begin_and_exit, TIMEOUT)
 		live_and_die(self->pids);
 	run_on(1);
 	end = time(NULL) + SECONDS;
-	while (time(NULL) < end || !looks) {
-		pid_t pid = self->pids->pid[(looks + time(NULL)) % SLOTS];
+	while (time(NULL) < end ||
+	       ((!seen.exits || !seen.execs) && time(NULL) < end + PATIENCE)) {
+		pid_t pid = self->pids->pid[(seen.looks + time(NULL)) % SLOTS];
 
 		if (!pid)
 			continue;
-		wrong = walk_all_forms(self->fd, pid, &looks);
+		wrong = walk_all_forms(self->fd, pid, &seen);
 		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
-		wrong = read_all_files(self->pids->pid[looks % SLOTS] ?: pid, &looks);
+		wrong = read_all_files(self->pids->pid[seen.looks % SLOTS] ?: pid, &seen);
 		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	}
-	TH_LOG("%lu looks, %lu processes", looks, self->pids->rounds);
-	EXPECT_LT(0, self->pids->rounds);
+	TH_LOG("%lu looks, %lu processes; %lu exits and %lu execs under a look", seen.looks,
+	       self->pids->rounds, seen.exits, seen.execs);
+	EXPECT_LT(0, seen.looks);
+	EXPECT_LT(0, seen.exits);
+	EXPECT_LT(0, seen.execs);
 }
 
 /* Writes more than the group may have. */
@@ -207,8 +225,8 @@ static void want_more(void)
 
 TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 {
-	unsigned long looks = 0, killed = 0;
-	const char *wrong = NULL;
+	unsigned long killed = 0;
+	struct seen seen = { };
 	time_t end;
 
 	if (write_file(GROUPS "/cgroup.subtree_control", "+memory") ||
@@ -218,26 +236,33 @@ TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 	write_file(GROUP "/memory.swap.max", "0");
 	run_on(1);
 	end = time(NULL) + SECONDS;
-	while (!wrong && (time(NULL) < end || !killed)) {
+	while (time(NULL) < end || !killed || (!seen.exits && time(NULL) < end + PATIENCE)) {
+		unsigned long gone;
+		const char *wrong;
 		int status;
 
 		self->other = child_fork();
 		if (!self->other)
 			want_more();
-		/* Until it is reaped, and once more. */
 		do {
-			wrong = walk_all_forms(self->fd, self->other, &looks);
-			if (!wrong && looks % 3 == 0)
-				wrong = read_all_files(self->other, &looks);
+			wrong = walk_all_forms(self->fd, self->other, &seen);
+			if (!wrong && seen.looks % 3 == 0)
+				wrong = read_all_files(self->other, &seen);
 		} while (!wrong && waitpid(self->other, &status, WNOHANG) == 0);
 		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 			TH_LOG("status %x", status);
-		wrong = walk_all_forms(self->fd, self->other, &looks);
+		/* Once more, now that it is reaped: each form says so. */
+		gone = seen.gone;
+		wrong = walk_all_forms(self->fd, self->other, &seen);
+		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		EXPECT_EQ(gone + MMLENS_FORM_COUNTS + 1, seen.gone);
 		self->other = 0;
 		killed++;
 	}
-	TH_LOG("%lu looks, %lu killed", looks, killed);
+	TH_LOG("%lu looks, %lu killed; %lu exits under a look", seen.looks, killed, seen.exits);
+	EXPECT_LT(0, seen.looks);
+	EXPECT_LT(0, seen.exits);
 	for (int i = 0; i < 100 && rmdir(GROUP); i++)
 		usleep(10000);
 }
