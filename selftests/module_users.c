@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The module does not go while something of it is being used, and does when that is over:
- * mappings of each kind, readers and walkers in the middle, those who wait for events,
- * tracepoints; and rmmod that races with all who come.
+ * mappings of each kind, readers of every text, tracepoints; and rmmod that races with all who
+ * come.
  */
 #include <fcntl.h>
 #include <linux/perf_event.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -22,7 +21,6 @@
 #include "lib/targets.h"
 #include "lib/texts.h"
 #include "lib/util.h"
-#include "lib/walk.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define PAGES 16
@@ -148,76 +146,6 @@ TEST_F(users, readers_of_every_text)
 	EXPECT_FREE();
 }
 
-static volatile bool stop;
-
-static void *poll_forever(void *arg)
-{
-	struct pollfd wait = { .fd = *(int *)arg, .events = POLLRDBAND };
-
-	return (void *)(long)poll(&wait, 1, -1);
-}
-
-TEST_F(users, who_waits_for_events)
-{
-	struct mmlens_event event;
-	void *woken = NULL;
-	pthread_t thread;
-	char *map;
-
-	self->fd = device_open(O_RDWR);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_forever, &self->fd));
-	usleep(50000);
-	EXPECT_PINNED("waiting");
-	map = device_map(self->fd, RW, MAP_SHARED, 1, 0);
-	pthread_join(thread, &woken);
-	EXPECT_EQ(1, (long)woken);
-	EXPECT_EQ(1, device_events(self->fd, &event, 1, NULL));
-	munmap(map, page_size());
-	close(self->fd);
-	EXPECT_FREE();
-}
-
-/* In the middle of it all the time; the descriptor is closed while they are. */
-static void *walk_forever(void *arg)
-{
-	struct records records;
-	struct mmlens_walk walk = walk_of(1, MMLENS_FORM_ENTRIES);
-
-	while (!stop) {
-		if (walk_all(*(int *)arg, &walk, 1 << 16, &records))
-			abort();
-		walk_free(&records);
-	}
-	return NULL;
-}
-
-static void *read_forever(void *arg)
-{
-	(void)arg;
-	while (!stop)
-		free(lens_read(0, "entries", NULL));
-	return NULL;
-}
-
-TEST_F(users, walks_under_way)
-{
-	pthread_t walker, reader;
-	unsigned int refused = 0;
-
-	self->fd = device_open(O_RDWR);
-	stop = false;
-	ASSERT_EQ(0, pthread_create(&walker, NULL, walk_forever, &self->fd));
-	ASSERT_EQ(0, pthread_create(&reader, NULL, read_forever, NULL));
-	for (unsigned long i = 20 + effort(1000); i; i--)
-		refused += module_unload() == -EWOULDBLOCK;
-	stop = true;
-	pthread_join(walker, NULL);
-	pthread_join(reader, NULL);
-	EXPECT_EQ(20 + effort(1000), refused);
-	close(self->fd);
-	EXPECT_FREE();
-}
-
 /*
  * Tracepoints: perf keeps the module, since it holds the event; what ftrace has switched on
  * it switches off when the module goes.
@@ -278,6 +206,8 @@ static bool is_fine(int error)
 	}
 	return false;
 }
+
+static volatile bool stop;
 
 struct comers {
 	volatile long came, bad;
