@@ -42,6 +42,8 @@ struct seen {
 	unsigned long exits, execs;	/* between two calls of a walk */
 };
 
+static struct places places;
+
 FIXTURE(targets)
 {
 	struct pids *pids;
@@ -58,6 +60,7 @@ FIXTURE_SETUP(targets)
 	ASSERT_NE(MAP_FAILED, self->pids);
 	self->fd = device_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
+	places = places_now();
 }
 
 FIXTURE_TEARDOWN(targets)
@@ -120,6 +123,17 @@ static const char *walk_all_forms(int fd, pid_t pid, struct seen *seen)
 	return NULL;
 }
 
+/* The first line of entries or pagetable that cannot be; NULL if there is none. */
+static const char *wrong_line(char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")))
+		if (*line != '#' && strncmp(line, "vma ", 4) && line_is_wrong(line, &places))
+			return line;
+	return NULL;
+}
+
 /* Its folder, and each file; returns what is wrong. */
 static const char *read_all_files(pid_t pid, struct seen *seen)
 {
@@ -133,12 +147,17 @@ static const char *read_all_files(pid_t pid, struct seen *seen)
 		return ret == -ESRCH ? NULL : message;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		char *text = lens_read(pid, files[i], NULL);
+		const char *line = NULL;
 
 		snprintf(message, sizeof(message), "%s: %s", files[i], strerror(errno));
 		if (!text && errno != ESRCH)
 			return message;
 		if (text && strstr(text, " aaaaaaaaaaaaaaaa "))
 			return message;
+		if (text && (!strcmp(files[i], "pagetable") || !strcmp(files[i], "entries")))
+			line = wrong_line(text);
+		if (line)
+			return line;
 		seen->looks += !!text;
 		free(text);
 	}

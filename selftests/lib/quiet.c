@@ -306,27 +306,14 @@ int quiet_look(struct quiet *q, enum quiet_look look)
 			   *(uint64_t *)(first->bytes + at), first->size);
 }
 
-/* The last frame of memory, as /proc/iomem has it. */
-static uint64_t last_frame(void)
-{
-	char *text = read_file("/proc/iomem", NULL);
-	uint64_t last = 0, start, end;
-
-	for (char *line = text; line && *line; line += strcspn(line, "\n"), line += !!*line)
-		if (sscanf(line, "%lx-%lx : System RAM", &start, &end) == 2 &&
-		    !strncmp(line + strcspn(line, ":\n"), ": System RAM", 12) && end > last)
-			last = end;
-	free(text);
-	return last / page_size();
-}
-
 int quiet_begin(struct quiet *q, const struct arena *a, pid_t pid)
 {
 	struct proc_vmas vmas;
 	int ret;
 
 	*q = (struct quiet) {
-		.arena = a, .pid = pid, .random = 1, .last_frame = last_frame(),
+		.arena = a, .pid = pid, .random = 1,
+		.last_frame = last_frame("System RAM"), .places = places_now(),
 		.fd = device_open(O_RDWR), .machine.size = sizeof(q->machine),
 	};
 	if (q->fd < 0 || ioctl(q->fd, MMLENS_IOC_MACHINE, &q->machine))

@@ -8,10 +8,8 @@
 #define MMLENS_SELFTESTS_QUIET_H
 
 #include "arena.h"
+#include "poison.h"
 #include "walk.h"
-
-/* What freed pages hold, on a kernel that was booted with page_poison=1. */
-#define POISON 0xaaaaaaaaaaaaaaaaULL
 
 enum quiet_look {
 	LOOK_ENTRIES, LOOK_ENTRIES_PAGES, LOOK_RUNS, LOOK_RUNS_PAGES, LOOK_TABLES,
@@ -35,6 +33,7 @@ struct quiet {
 	struct { uint64_t start, end; } known[128];	/* nothing may be outside of these */
 	size_t nr_known, last_known;
 	uint64_t last_frame;				/* of memory, that this machine has */
+	struct places places;
 	struct found first[NR_LOOKS], now;
 	unsigned int random;
 	unsigned long looks;

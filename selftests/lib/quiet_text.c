@@ -44,7 +44,7 @@ static int look_at_line(struct quiet *q, const char *line, uint64_t start, uint6
 
 	if (has_word(line, POISON_TEXT))
 		return quiet_wrong("a page that is free: %.200s", line);
-	if (has_word(line, "bad") || has_word(line, "nonpresent"))
+	if (has_word(line, "nonpresent") || line_is_wrong(line, &q->places))
 		return quiet_wrong("no such entry: %.200s", line);
 	if (!quiet_knows(q, start) || !quiet_knows(q, end - 1))
 		return quiet_wrong("never mapped: %.200s", line);
