@@ -20,6 +20,17 @@
 
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 
+/*
+ * Whether small pages became a huge one: 0 is said of what is huge already, too, and whoever
+ * copies has to have a page for it (alloc_charge_folio() in mm/khugepaged.c, also of files).
+ */
+static bool make_huge(struct arena *a, char *at)
+{
+	long before = vmstat("thp_collapse_alloc");
+
+	return !madvise(at, a->table, MADV_COLLAPSE) && vmstat("thp_collapse_alloc") > before;
+}
+
 static void begin_collapse(struct arena *a)
 {
 	/* They are large where pages are: there may be no room in one piece for another. */
@@ -42,7 +53,7 @@ static void collapse(struct arena *a)
 	madvise(at, a->table, MADV_NOHUGEPAGE);
 	arena_touch(a, at, a->table, 19);
 	madvise(at, a->table, MADV_HUGEPAGE);
-	a->effects += !madvise(at, a->table, MADV_COLLAPSE);
+	a->effects += make_huge(a, at);
 	if (arena_random(a, 4) == 0)
 		arena_map(a, at, a->table);
 	else
@@ -73,7 +84,7 @@ static void collapse_file_at(struct arena *a, int prot, int flags)
 		(void)*(volatile char *)(at + i);
 		(void)*(volatile char *)(other + i);
 	}
-	a->effects += !madvise(at, a->table, MADV_COLLAPSE);
+	a->effects += make_huge(a, at);
 	(void)*(volatile char *)(other + a->page);
 }
 
@@ -375,11 +386,12 @@ static void ksm(struct arena *a)
 		memset(at + i, 'k', a->page);
 	madvise(at, a->table, MADV_MERGEABLE);
 	usleep(1000 * arena_random(a, 30));
-	if (read_number("/sys/kernel/mm/ksm/pages_sharing") > 0)
-		a->effects++;
 	arena_touch(a, at, a->table, 8);
 	if (arena_random(a, 2))
 		madvise(at, a->table, MADV_UNMERGEABLE);
 }
 
-const struct torment torment_ksm = { .name = "ksm", .prepare = prepare_ksm, .round = ksm };
+/* What is copied had been merged (do_wp_page() in mm/memory.c). */
+const struct torment torment_ksm = {
+	.name = "ksm", .prepare = prepare_ksm, .round = ksm, .vmstat = "cow_ksm",
+};
