@@ -16,6 +16,7 @@
 #include "lib/knobs.h"
 #include "lib/lens.h"
 #include "lib/module.h"
+#include "lib/poison.h"
 #include "lib/quiet.h"
 #include "lib/util.h"
 
@@ -102,6 +103,28 @@ static long effects(const struct arena *a, long before)
 static bool has_ended(const struct arena *a, long before, time_t end)
 {
 	return time(NULL) >= end && (effects(a, before) || time(NULL) >= end + 120);
+}
+
+/*
+ * The races tell a table that was freed by what is in it then. Who runs the tests says what the
+ * kernel was booted with: if that was lost on the way, they would pass without looking.
+ */
+TEST(pages_that_are_free_hold_poison)
+{
+	const char *booted = getenv("MMLENS_BOOTED");
+	char *line = read_file("/proc/cmdline", NULL);
+	bool is_on = line && strstr(line, "page_poison=1");
+	int pages;
+
+	free(line);
+	if (!is_on && (!booted || !strstr(booted, "page_poison=1")))
+		SKIP(return, "the kernel was booted without page_poison=1");
+	EXPECT_TRUE(is_on);
+	pages = pages_with_poison();
+	if (pages < 0)
+		SKIP(return, "a kernel without /proc/kcore");
+	TH_LOG("%d pages", pages);
+	EXPECT_LT(0, pages);
 }
 
 static const char *const look_names[NR_LOOKS] = {

@@ -277,7 +277,7 @@ def guest_tests(name: str, options: argparse.Namespace) -> Count:
     with shared_file() as shared:
         seconds = CELL_SECONDS if percent <= EFFORT else FULL_CELL_SECONDS
         command = cell.command(seconds + 90 * options.soak, POISON, "--shared", str(shared), *files)
-        how = ["--effort", str(percent), "--leave", " ".join(left(options, name))]
+        how = ["--effort", str(percent), "--leave", " ".join(left(options, name)), "--booted", POISON]
         count = run_guest(name, [*command, "--", "/selftests/run", *how, *only])
         if not only:
             count.add(witness(shared))

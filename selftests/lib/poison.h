@@ -35,4 +35,10 @@ uint64_t last_frame(const char *resource);
  */
 bool line_is_wrong(const char *line, const struct places *places);
 
+/*
+ * How many of some pages that are freed now hold it, as /proc/kcore shows them: others take pages
+ * too. -1 if they cannot be seen.
+ */
+int pages_with_poison(void);
+
 #endif
