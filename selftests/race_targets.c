@@ -39,7 +39,7 @@ struct pids {
 struct seen {
 	unsigned long looks;		/* that got at memory */
 	unsigned long gone;		/* at who had exited, before or meanwhile */
-	unsigned long exits, execs;	/* between two calls of a walk */
+	unsigned long exits, execs;	/* between two calls, or two files */
 };
 
 static struct places places;
@@ -86,6 +86,7 @@ static __u64 buffer[1 << 13];
 static const char *walk_all_forms(int fd, pid_t pid, struct seen *seen)
 {
 	static char message[160];
+	uint64_t space = 0;
 
 	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
 		struct mmlens_walk walk = walk_of(pid, form);
@@ -95,8 +96,9 @@ static const char *walk_all_forms(int fd, pid_t pid, struct seen *seen)
 		uint64_t last = 0;
 		int ret;
 
+		walk.space = space;
 		do {
-			uint64_t before = walk.start, space = walk.space;
+			uint64_t before = walk.start;
 
 			ret = walk_call(fd, &walk, buffer, room);
 			snprintf(message, sizeof(message), "form %u, from %lx on: %d", form, before,
@@ -106,11 +108,14 @@ static const char *walk_all_forms(int fd, pid_t pid, struct seen *seen)
 			seen->gone += ret == -ESRCH;
 			seen->exits += ret == -ESRCH && space;
 			seen->execs += ret == -ESTALE;
-			if (ret)
+			if (ret) {
+				space = 0;
 				break;
+			}
 			if ((space && space != walk.space) ||
 			    (walk.start <= before && walk.start < walk.end))
 				return message;
+			space = walk.space;
 			for (size_t i = 0; form == MMLENS_FORM_ENTRIES && i < walk.records; i++) {
 				if (e[i].raw == POISON || e[i].address < last ||
 				    e[i].flags & MMLENS_PT_BAD)
@@ -141,6 +146,7 @@ static const char *read_all_files(pid_t pid, struct seen *seen)
 					     "entries" };
 	static char message[160];
 	int ret = lens_attach(pid);
+	bool was_there = false;
 
 	snprintf(message, sizeof(message), "attach: %s", strerror(-ret));
 	if (ret)
@@ -158,7 +164,9 @@ static const char *read_all_files(pid_t pid, struct seen *seen)
 			line = wrong_line(text);
 		if (line)
 			return line;
-		seen->looks += !!text;
+		seen->exits += was_there && !text;
+		was_there = text;
+		seen->looks += was_there;
 		free(text);
 	}
 	ret = lens_detach(pid);
@@ -210,14 +218,19 @@ TEST_F_TIMEOUT(targets, that_begin_and_exit, TIMEOUT)
 	end = time(NULL) + SECONDS;
 	while (time(NULL) < end ||
 	       ((!seen.exits || !seen.execs) && time(NULL) < end + PATIENCE)) {
-		pid_t pid = self->pids->pid[(seen.looks + time(NULL)) % SLOTS];
+		pid_t pid = self->pids->pid[self->pids->rounds % SLOTS];
+		unsigned long gone = seen.gone;
+		pid_t other;
 
-		if (!pid)
-			continue;
-		wrong = walk_all_forms(self->fd, pid, &seen);
-		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
-		wrong = read_all_files(self->pids->pid[seen.looks % SLOTS] ?: pid, &seen);
-		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		/* The newest one, until it is gone: so it is looked at whenever that is. */
+		while (pid && seen.gone == gone) {
+			wrong = walk_all_forms(self->fd, pid, &seen);
+			ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+			/* These take the longest. */
+			other = self->pids->pid[seen.looks / 4 % SLOTS];
+			wrong = seen.looks % 4 || !other ? NULL : read_all_files(other, &seen);
+			ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		}
 	}
 	TH_LOG("%lu looks, %lu processes; %lu exits and %lu execs under a look", seen.looks,
 	       self->pids->rounds, seen.exits, seen.execs);
