@@ -188,24 +188,39 @@ __attribute__((constructor)) static void as_another(int argc, char **argv)
 		pause();
 }
 
+/* Closed by who tries, when he is done: for number 1 of a namespace, which no SIGSTOP stops. */
+static int told = -1;
+
 /* As number 1 of a pid namespace of its own. */
 static int enter_pid_namespace(struct rights_report *report)
 {
 	struct mmlens_query query = { .pid = report->targets[1] };
+	int ends[2], asked, attached;
 	pid_t child;
+	char byte;
 
-	if (unshare(CLONE_NEWPID))
+	if (pipe2(ends, O_CLOEXEC) || unshare(CLONE_NEWPID))
 		return -1;
-	child = fork();
+	child = child_fork();
+	if (child < 0)
+		return -1;
 	if (child) {
+		report->tried_by = child;
+		close(ends[1]);
+		(void)!read(ends[0], &byte, 1);
+		/* It is there until who judges has seen its pages, and ends it. */
+		raise(SIGSTOP);
 		waitpid(child, NULL, 0);
 		_exit(0);
 	}
+	told = ends[1];
 	/* Numbers of outside are of nobody. */
-	errno = EBADMSG;
-	if (ioctl_query(report->given.device, &query) != -ESRCH ||
-	    lens_attach(report->targets[1]) != -ESRCH)
-		return -1;
+	asked = ioctl_query(report->given.device, &query);
+	attached = lens_attach(report->targets[1]);
+	if (asked != -ESRCH || attached != -ESRCH)
+		snprintf(report->wrong, sizeof(report->wrong),
+			 "process %d of outside: QUERY %d, attach %d, not %d", report->targets[1],
+			 asked, attached, -ESRCH);
 	report->targets[1] = 1;
 	report->nr_targets = 2;
 	return 0;
@@ -250,4 +265,6 @@ void rights_be(const char *who, struct rights_report *report)
 		report->failed = errno;
 	else
 		rights_try_all(report);
+	if (told >= 0)
+		close(told);
 }

@@ -59,6 +59,8 @@ struct rights_report {
 	struct rights_given given;
 	void *map;		/* RIGHTS_PAGES pages of the device, if he has any */
 	int failed;		/* errno of a step that makes him what he is */
+	char wrong[80];		/* what he got on the way there, and nobody may */
+	pid_t tried_by;		/* who has the mapping, if not the child that became him */
 	size_t nr, used;
 	struct rights_try tries[RIGHTS_TRIES];
 	char arena[RIGHTS_ARENA];

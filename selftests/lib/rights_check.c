@@ -292,6 +292,8 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 	report->used = 0;
 	report->failed = 0;
 	report->map = NULL;
+	report->wrong[0] = '\0';
+	report->tried_by = 0;
 	report->given = *given;
 	report->targets[0] = 0;
 	memcpy(report->targets + 1, made, nr_made * sizeof(*made));
@@ -301,7 +303,8 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 	if (!pid) {
 		rights_be(row->who, report);
 		raise(SIGSTOP);
-		_exit(0);
+		for (;;)
+			pause();
 	}
 	if (waitpid(pid, &status, WUNTRACED) != pid)
 		return "nobody came back";
@@ -309,17 +312,31 @@ const char *rights_check(const struct rights_row *row, int kptr_restrict,
 		snprintf(message, sizeof(message), "skip: %s: %s", row->who,
 			 strerror(report->failed));
 		wrong = message;
+	} else if (report->wrong[0]) {
+		snprintf(message, sizeof(message), "%s: %s", row->who, report->wrong);
+		wrong = message;
 	} else if (!report->nr) {
 		snprintf(message, sizeof(message), "%s: he tried nothing (%x)", row->who, status);
 		wrong = message;
 	}
-	read_frames(pid, &frames);
+	read_frames(report->tried_by ? report->tried_by : pid, &frames);
+	/* Else nothing could be a place of them. */
+	if (!wrong && report->map && !frames.nr)
+		wrong = "the pages that he has mapped are not known";
 	for (size_t i = 0; i < report->nr && !wrong; i++)
 		if (!judge(row, kptr_restrict, &report->tries[i], &frames))
 			wrong = message;
 	if (!wrong && !sees_what_it_looks_for(row, kptr_restrict, &frames))
 		wrong = "what must not be seen is not found where it is";
-	if (WIFSTOPPED(status))
-		target_end(pid);
+	if (WIFSTOPPED(status)) {
+		if (report->tried_by) {
+			/* Who waits for it then ends. */
+			kill(report->tried_by, SIGKILL);
+			kill(pid, SIGCONT);
+			waitpid(pid, &status, 0);
+		} else {
+			target_end(pid);
+		}
+	}
 	return wrong;
 }
