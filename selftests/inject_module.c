@@ -116,7 +116,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 	/* Twice: the first time the kernel does more. */
 	for (int i = 0; i < 2; i++) {
 		sweep->number = MOST;
-		sweep_arm(sweep);
+		sweep_arm(sweep, 0);
 		ASSERT_EQ(0, load(self->file, self->parameters));
 		first = MOST - remaining(sweep);
 		sweep_disarm(sweep);

@@ -84,8 +84,17 @@ unsigned int sweep_step(void)
 	return percent >= 100 ? 1 : percent >= 50 ? 2 : 5;
 }
 
+void sweep_begin(struct sweep *sweep)
+{
+	sweep->number = 0;
+	sweep->any = true;
+	sweep->rounds = 0;
+	memset(sweep->sites, 0, sizeof(sweep->sites));
+}
+
 bool sweep_next(struct sweep *sweep, bool go_on)
 {
+	sweep->rounds += sweep->number && sweep->any;
 	if (!go_on && sweep->number)
 		fprintf(stderr, "# at failure %u\n", sweep->number);
 	if (!go_on || !sweep->any)
@@ -101,10 +110,25 @@ bool sweep_next(struct sweep *sweep, bool go_on)
 	return true;
 }
 
-void sweep_arm(const struct sweep *sweep)
+/* Which of the sites it is: a new one, or one that was armed before. */
+static int site_of(struct sweep *sweep, int line)
+{
+	int at = 0;
+
+	if (!line)
+		return -1;
+	while (sweep->sites[at].line && sweep->sites[at].line != line)
+		if (++at == SWEEP_SITES)
+			abort();
+	sweep->sites[at].line = line;
+	return at;
+}
+
+void sweep_arm(struct sweep *sweep, int line)
 {
 	char text[16];
 
+	sweep->at = site_of(sweep, line);
 	snprintf(text, sizeof(text), "%u", sweep->number);
 	if (pwrite(sweep->nth, text, strlen(text), 0) < 0)
 		abort();
@@ -121,6 +145,8 @@ void sweep_disarm(struct sweep *sweep)
 
 	sweep->failed = pread(sweep->nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
 	sweep->any |= sweep->failed;
+	if (sweep->at >= 0)
+		sweep->sites[sweep->at].failed += sweep->failed;
 	if (pwrite(sweep->nth, "0", 1, 0) < 0 && errno != EFAULT)
 		abort();
 	errno = error;

@@ -21,11 +21,20 @@ struct ours {
 
 struct ours ours_take(void);
 
+/* Calls in the source, of one sweep. */
+#define SWEEP_SITES 8
+
 struct sweep {
 	int nth;		/* a file of this thread that tells the kernel */
 	unsigned int number;	/* which one fails: from 1 on */
 	bool failed;		/* it did, in the last call */
 	bool any;		/* in some call of this round */
+	unsigned int rounds;	/* with a failure in them, of this sweep */
+	int at;			/* the last call's site; -1: it is none */
+	struct {
+		int line;	/* where it is; 0: there are no more */
+		unsigned int failed;
+	} sites[SWEEP_SITES];
 	struct ours before;
 };
 
@@ -39,10 +48,14 @@ const char *sweep_start(struct sweep *sweep);
  * what is only repeated.
  */
 unsigned int sweep_step(void);
+void sweep_begin(struct sweep *sweep);
 /* The next number; false behind the last. */
 bool sweep_next(struct sweep *sweep, bool go_on);
-/* From now on that one fails, in this thread; not any more. The second keeps errno. */
-void sweep_arm(const struct sweep *sweep);
+/*
+ * From now on that one fails, in this thread; not any more. The second keeps errno. @line: of
+ * what is armed, where something fails in some round; 0 if nothing need fail there.
+ */
+void sweep_arm(struct sweep *sweep, int line);
 void sweep_disarm(struct sweep *sweep);
 
 /* In a fixture that has a sweep. */
@@ -52,15 +65,34 @@ void sweep_disarm(struct sweep *sweep);
 		SKIP(return, "%s", why_); \
 } while (0)
 
-/* Rounds, each with another failure in each of its calls, until there is none in any. */
-#define for_each_failure(sweep) \
-	for ((sweep)->number = 0, (sweep)->any = true; \
-	     sweep_next(sweep, __test_passed(_metadata));)
+/*
+ * Rounds, each with another failure in each of its calls, until there is none in any. In so many
+ * of them at least something fails, and in each call once: else nothing has been tried. As many
+ * as FIRST (inject.c) there are with any effort.
+ */
+#define for_each_failure(sweep, floor) \
+	for (sweep_begin(sweep); \
+	     sweep_next(sweep, __test_passed(_metadata)) || !SWEEP_ENDS(sweep, floor);)
+
+#define SWEEP_ENDS(sweep, floor) ({ \
+	if (__test_passed(_metadata)) { \
+		EXPECT_LE(floor, (sweep)->rounds); \
+		for (int i_ = 0; i_ < SWEEP_SITES && (sweep)->sites[i_].line; i_++) { \
+			EXPECT_LT(0, (sweep)->sites[i_].failed) \
+				TH_LOG("nothing fails in line %d", (sweep)->sites[i_].line); \
+		} \
+	} \
+	true; \
+})
 
 /* One call that something in it is to fail in, and what it returned. */
-#define INJECT(sweep, call) ({ \
+#define INJECT(sweep, call) INJECT_AT(sweep, __LINE__, call)
+/* The same, but there need be nothing in it that can fail: say why. */
+#define INJECT_IF_ANY(sweep, call) INJECT_AT(sweep, 0, call)
+
+#define INJECT_AT(sweep, line, call) ({ \
 	__typeof__(call) ret_; \
-	sweep_arm(sweep); \
+	sweep_arm(sweep, line); \
 	errno = 0; \
 	ret_ = (call); \
 	sweep_disarm(sweep); \
