@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "inject.h"
@@ -17,6 +18,49 @@
 #define MOST 4000
 /* So many of the first are never left out. */
 #define FIRST 12
+/* How many failures the kernel counts down from: it stops at 0. */
+#define TIMES 1000000000
+
+/* In the order of enum injector. */
+static const char *const times_files[] = {
+	DEBUGFS "failslab/times", DEBUGFS "fail_page_alloc/times", DEBUGFS "fail_usercopy/times",
+};
+
+/* Shared by all tests of a program, which are processes. */
+static struct totals {
+	bool swept;
+	unsigned int failed[NR_INJECTORS];
+} *totals;
+
+void inject_begin(void)
+{
+	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (totals == MAP_FAILED)
+		abort();
+}
+
+bool inject_swept(void)
+{
+	return totals->swept;
+}
+
+unsigned int inject_count(enum injector injector)
+{
+	return totals->failed[injector];
+}
+
+/* Each time anew: it cannot be read twice. */
+static long read_times(const char *path)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	char text[24] = "";
+
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		abort();
+	close(file);
+	return atol(text);
+}
 
 /* Lines of a file with such a word in them. */
 static long count_lines(const char *path, const char *word)
@@ -66,6 +110,7 @@ const char *sweep_start(struct sweep *sweep)
 		{ DEBUGFS "fail_page_alloc/verbose", "1" },
 		{ DEBUGFS "fail_usercopy/verbose", "1" },
 	};
+	char text[16];
 
 	sweep->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (sweep->nth < 0)
@@ -73,6 +118,13 @@ const char *sweep_start(struct sweep *sweep)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
 		if (knob_set(wanted[i].path, wanted[i].text))
 			return wanted[i].path;
+	for (int i = 0; i < NR_INJECTORS; i++) {
+		snprintf(text, sizeof(text), "%d", TIMES);
+		if (knob_set(times_files[i], text))
+			return times_files[i];
+		sweep->left[i] = TIMES;
+	}
+	totals->swept = true;
 	sweep->before = ours_take();
 	return NULL;
 }
@@ -134,6 +186,21 @@ void sweep_arm(struct sweep *sweep, int line)
 		abort();
 }
 
+/* Which one has failed. What failed in the question has taken from its times, too. */
+static void note_injector(struct sweep *sweep)
+{
+	sweep->injector = NR_INJECTORS;
+	for (int i = 0; i < NR_INJECTORS; i++) {
+		long left = read_times(times_files[i]);
+
+		if (sweep->failed && left != sweep->left[i]) {
+			sweep->injector = i;
+			totals->failed[i]++;
+		}
+		sweep->left[i] = left;
+	}
+}
+
 /*
  * Copies to and from user space count as well, also those of the question itself: then nothing
  * had failed before.
@@ -149,5 +216,16 @@ void sweep_disarm(struct sweep *sweep)
 		sweep->sites[sweep->at].failed += sweep->failed;
 	if (pwrite(sweep->nth, "0", 1, 0) < 0 && errno != EFAULT)
 		abort();
+	note_injector(sweep);
 	errno = error;
+}
+
+int injected_errno(const struct sweep *sweep)
+{
+	return sweep->injector == INJECT_COPY ? EFAULT : is_want_of_memory(sweep) ? ENOMEM : 0;
+}
+
+bool is_want_of_memory(const struct sweep *sweep)
+{
+	return sweep->injector == INJECT_SLAB || sweep->injector == INJECT_PAGES;
 }

@@ -21,6 +21,9 @@ struct ours {
 
 struct ours ours_take(void);
 
+/* What can fail. */
+enum injector { INJECT_SLAB, INJECT_PAGES, INJECT_COPY, NR_INJECTORS };
+
 /* Calls in the source, of one sweep. */
 #define SWEEP_SITES 8
 
@@ -28,6 +31,7 @@ struct sweep {
 	int nth;		/* a file of this thread that tells the kernel */
 	unsigned int number;	/* which one fails: from 1 on */
 	bool failed;		/* it did, in the last call */
+	enum injector injector;	/* and was one of these; NR_INJECTORS: none of them */
 	bool any;		/* in some call of this round */
 	unsigned int rounds;	/* with a failure in them, of this sweep */
 	int at;			/* the last call's site; -1: it is none */
@@ -35,6 +39,8 @@ struct sweep {
 		int line;	/* where it is; 0: there are no more */
 		unsigned int failed;
 	} sites[SWEEP_SITES];
+	/* Of each injector's times, which each failure takes one from. */
+	long left[NR_INJECTORS];
 	struct ours before;
 };
 
@@ -109,10 +115,56 @@ void sweep_disarm(struct sweep *sweep);
 	EXPECT_EQ((sweep)->before.descriptors, now_.descriptors); \
 } while (0)
 
-/* What a call may say that something in it has failed in. */
-static inline bool is_injected(int error)
-{
-	return error == ENOMEM || error == EFAULT;
-}
+/* What a call says that the last failure was in: EFAULT for a copy, else ENOMEM. */
+int injected_errno(const struct sweep *sweep);
+/* An allocation failed: where a copy faults, it is the copy that says so. */
+bool is_want_of_memory(const struct sweep *sweep);
+
+/* Of the last call, which failed with that errno. */
+#define EXPECT_INJECTED(sweep, error) do { \
+	int error_ = (error); \
+	EXPECT_TRUE((sweep)->failed); \
+	EXPECT_EQ(injected_errno(sweep), error_) \
+		TH_LOG("failure %u: %s", (sweep)->number, strerror(error_)); \
+} while (0)
+
+/* The same, where who wants memory may be told something else: say why. */
+#define EXPECT_INJECTED_OR(sweep, other, error) do { \
+	int told_ = (error); \
+	if (told_ != (other) || !is_want_of_memory(sweep)) \
+		EXPECT_INJECTED(sweep, told_); \
+} while (0)
+
+/* Of all tests of this program: so many failures of that kind; and whether there were sweeps. */
+unsigned int inject_count(enum injector injector);
+bool inject_swept(void);
+/* Before the tests. */
+void inject_begin(void);
+
+/* For TEST_HARNESS_MAIN: the last test wants each of these to have failed, 1 << INJECT_... */
+#define TEST_HARNESS_MAIN_WITH_INJECTORS(wanted) \
+	FIXTURE(injectors) { \
+	}; \
+	FIXTURE_SETUP(injectors) \
+	{ \
+		if (!inject_swept()) \
+			SKIP(return, "the kernel cannot be told to fail"); \
+	} \
+	FIXTURE_TEARDOWN(injectors) \
+	{ \
+	} \
+	TEST_F(injectors, have_all_failed) \
+	{ \
+		for (int i = 0; i < NR_INJECTORS; i++) { \
+			if ((wanted) & 1 << i) { \
+				EXPECT_LT(0, inject_count(i)) TH_LOG("injector %d", i); \
+			} \
+		} \
+	} \
+	int main(int argc, char **argv) \
+	{ \
+		inject_begin(); \
+		return test_harness_run(argc, argv); \
+	}
 
 #endif
