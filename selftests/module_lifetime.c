@@ -253,6 +253,10 @@ static bool leaves_nothing(struct __test_metadata *_metadata, pid_t target, int 
 	       after.page_tables - before.page_tables < 3 * rounds &&
 	       after.percpu - before.percpu < rounds;
 	EXPECT_EQ(0, after.ours);
+	/* Else nothing of them could have grown. */
+	if (!kernel_is_slow() && !access("/sys/kernel/slab", F_OK)) {
+		EXPECT_LT(0, footprint_compared(&before, &after));
+	}
 	TH_LOG("%d rounds: %ld vmallocs, page tables %ld kB, percpu %ld kB, %s %ld objects more",
 	       rounds, after.vmallocs - before.vmallocs, after.page_tables - before.page_tables,
 	       after.percpu - before.percpu, name, grown);

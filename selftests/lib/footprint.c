@@ -52,6 +52,7 @@ static void take_caches(struct footprint *f)
 	f->nr = 0;
 	while (dir && (entry = readdir(dir))) {
 		char path[sizeof(SLAB) + sizeof(entry->d_name) + 16];
+		long objects;
 
 		if (*entry->d_name == '.' || entry->d_type != DT_DIR ||
 		    !strcmp(entry->d_name, lazy))
@@ -64,9 +65,12 @@ static void take_caches(struct footprint *f)
 		}
 		sprintf(path, SLAB "/%s/shrink", entry->d_name);
 		if (write_file(path, "1"))
-			break;
+			continue;
 		sprintf(path, SLAB "/%s/objects", entry->d_name);
-		f->caches[f->nr].objects = read_number(path);
+		objects = read_number(path);
+		if (objects < 0)
+			continue;
+		f->caches[f->nr].objects = objects;
 		snprintf(f->caches[f->nr++].name, sizeof(f->caches->name), "%.63s", entry->d_name);
 	}
 	if (dir)
@@ -136,6 +140,16 @@ long footprint_growth(const struct footprint *before, const struct footprint *af
 		}
 	}
 	return most;
+}
+
+size_t footprint_compared(const struct footprint *before, const struct footprint *after)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < after->nr; i++)
+		for (size_t j = 0; j < before->nr; j++)
+			nr += !strcmp(after->caches[i].name, before->caches[j].name);
+	return nr;
 }
 
 void footprint_free(struct footprint *f)

@@ -26,6 +26,8 @@ struct footprint footprint_take(void);
 /* The cache of which most objects more are in use, and how many more. */
 long footprint_growth(const struct footprint *before, const struct footprint *after,
 		      const char **name);
+/* How many caches are in both. */
+size_t footprint_compared(const struct footprint *before, const struct footprint *after);
 void footprint_free(struct footprint *f);
 
 #endif
