@@ -16,6 +16,9 @@
 /* Programs that have found something: add the MMLENS_SEED that a failure prints. */
 static const uint64_t kept[] = { 1 };
 
+/* What has to go well, from FUZZ_GOOD_OTHER on; the first are FUZZ_TEXTS. */
+enum { GOOD_WRITTEN = FUZZ_GOOD_OTHER + 1, GOOD_ATTACH, GOOD_DETACH };
+
 #define FILES 5
 #define CALLS 120
 #define CALLS_MEANWHILE 60
@@ -90,6 +93,8 @@ static void write_control(struct fuzz *f, pid_t pid)
 	got = fuzz_chance(f, 95) ? write(fd, text, len) : write(fd, (void *)fuzz_address(f), len);
 	fuzz_note("%s '%.*s': %zd %d", name, (int)len, text, got, got < 0 ? errno : 0);
 	error = got < 0 ? errno : 0;
+	if (got > 0)
+		fuzz_good(*name == 'a' ? GOOD_ATTACH : GOOD_DETACH);
 	FUZZ_EXPECT(f, error ? got == -1 && is_documented(error) : got == (ssize_t)len, "%zd: %d",
 		    got, error);
 	close(fd);
@@ -105,6 +110,8 @@ static void write_query(struct fuzz *f, struct fuzz_text *file, pid_t pid)
 	FUZZ_EXPECT(f, got == (ssize_t)len || (got == -1 && errno == EINVAL), "%zd: %d", got,
 		    errno);
 	FUZZ_EXPECT(f, got < 0 || !lseek(file->fd, 0, SEEK_CUR), "%s", text);
+	if (got > 0)
+		fuzz_good(GOOD_WRITTEN);
 }
 
 /* Nobody else does anything, and the target is stopped. */
@@ -149,9 +156,13 @@ static void alone(struct fuzz *f, void *arg)
 
 TEST_F_TIMEOUT(fuzz_debugfs, of_what_stands_still, 1800)
 {
+	static const char *const goals[] = {
+		FUZZ_TEXTS, "another file", [GOOD_WRITTEN] = "a question", "attach", "detach",
+	};
 	const struct fuzz_programs programs = {
 		.run = alone, .after = after, .arg = &self->uses, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 15000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 15000, .goals = goals,
+		.nr_goals = ARRAY_SIZE(goals),
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));
@@ -225,9 +236,12 @@ static void meanwhile(struct fuzz *f, void *arg)
 
 TEST_F_TIMEOUT(fuzz_debugfs, of_what_goes_away, 1800)
 {
+	static const char *const goals[] = { FUZZ_TEXTS };
 	const struct fuzz_programs programs = {
 		.run = meanwhile, .after = after, .arg = &self->uses, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 10000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 10000, .goals = goals,
+		/* Nobody asks anything. */
+		.nr_goals = FUZZ_GOOD_QUERY,
 	};
 
 	EXPECT_TRUE(fuzz_run(&programs));

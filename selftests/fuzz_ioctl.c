@@ -26,6 +26,7 @@ struct before {
 FIXTURE(fuzz_ioctl)
 {
 	struct before before;
+	const char *goals[FUZZ_GOALS];
 };
 
 static const char *after(void *arg)
@@ -46,6 +47,7 @@ FIXTURE_SETUP(fuzz_ioctl)
 	ASSERT_NE(0, self->before.reference.hash);
 	self->before.buffers = fuzz_buffers();
 	self->before.uses = module_uses();
+	desk_goals(self->goals);
 }
 
 FIXTURE_TEARDOWN(fuzz_ioctl)
@@ -92,9 +94,9 @@ TEST_F_TIMEOUT(fuzz_ioctl, by_one_thread, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = alone, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 20000, .goals = self->goals,
+		.nr_goals = FUZZ_GOALS,
 	};
-
 	EXPECT_TRUE(fuzz_run(&programs));
 }
 
@@ -148,9 +150,12 @@ TEST_F_TIMEOUT(fuzz_ioctl, by_threads_and_processes, 1800)
 {
 	const struct fuzz_programs programs = {
 		.run = together, .after = after, .arg = &self->before, .kept = kept,
-		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 12000,
+		.nr_kept = ARRAY_SIZE(kept), .milliseconds = 12000, .goals = self->goals,
+		.nr_goals = FUZZ_GOALS,
 	};
 
+	/* One of them is likely to have mapped it before. */
+	self->goals[_IOC_NR(MMLENS_IOC_SETUP)] = NULL;
 	EXPECT_TRUE(fuzz_run(&programs));
 }
 

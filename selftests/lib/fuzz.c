@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +16,11 @@
 
 /* A program that takes longer hangs, however busy the machine is. */
 #define PATIENCE 240
+/* So many programs more that are run for the sake of what did not go well before. */
+#define MORE_PROGRAMS 400
+
+/* How often it went well; shared by all processes of a run. */
+static unsigned int *good;
 
 uint64_t fuzz_bits(struct fuzz *f)
 {
@@ -190,12 +196,38 @@ static bool run_one(const struct fuzz_programs *programs, uint64_t seed)
 	return !status && !wrong;
 }
 
+void fuzz_good(unsigned int goal)
+{
+	if (good && goal < FUZZ_GOALS)
+		__atomic_add_fetch(&good[goal], 1, __ATOMIC_RELAXED);
+}
+
+/* Whether all that is to go well did; prints it, or what did not. */
+static bool met_goals(const struct fuzz_programs *programs, bool print)
+{
+	bool met = true;
+
+	for (size_t i = 0; i < programs->nr_goals; i++) {
+		if (!programs->goals[i])
+			continue;
+		met &= good[i] > 0;
+		if (print)
+			printf("# %s: went well %u times\n", programs->goals[i], good[i]);
+	}
+	return met;
+}
+
 bool fuzz_run(const struct fuzz_programs *programs)
 {
 	const char *wanted = getenv("MMLENS_SEED"), *count = getenv("MMLENS_COUNT");
-	uint64_t seed = wanted ? strtoull(wanted, NULL, 0) : 0, end, nr = 0;
+	uint64_t seed = wanted ? strtoull(wanted, NULL, 0) : 0, end, nr = 0, more = 0;
 	struct timespec t;
+	bool met;
 
+	good = mmap(NULL, FUZZ_GOALS * sizeof(*good), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (good == MAP_FAILED)
+		abort();
 	for (uint64_t i = 0; wanted && i < (count ? strtoull(count, NULL, 0) : 1); i++)
 		if (!run_one(programs, seed + i))
 			return false;
@@ -209,9 +241,13 @@ bool fuzz_run(const struct fuzz_programs *programs)
 	for (end = now() + effort(programs->milliseconds); !nr || now() < end; nr++)
 		if (!run_one(programs, seed + nr))
 			return false;
+	for (; !met_goals(programs, false) && more < MORE_PROGRAMS; more++, nr++)
+		if (!run_one(programs, seed + nr))
+			return false;
+	met = met_goals(programs, true);
 	printf("# %llu programs from MMLENS_SEED=%llu on\n", (unsigned long long)nr,
 	       (unsigned long long)seed);
-	return true;
+	return met;
 }
 
 size_t fuzz_buffers(void)

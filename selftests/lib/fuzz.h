@@ -37,6 +37,13 @@ void fuzz_fail(struct fuzz *f, const char *format, ...)
 		fuzz_fail(f, "%s: " format, #condition, ##__VA_ARGS__); \
 } while (0)
 
+/*
+ * Of the calls of a fuzz_run(), in all of its processes: one of that number went well. Calls that
+ * only ever fail would prove little.
+ */
+#define FUZZ_GOALS 16
+void fuzz_good(unsigned int goal);
+
 struct fuzz_programs {
 	/* Runs in a process of its own, which may be full of holes at the end. */
 	void (*run)(struct fuzz *f, void *arg);
@@ -48,6 +55,9 @@ struct fuzz_programs {
 	size_t nr_kept;
 	/* Others, for so long: effort(). */
 	unsigned int milliseconds;
+	/* What has to go well once at least: for that there are more of them. NULL: it need not. */
+	const char *const *goals;
+	size_t nr_goals;
 };
 
 /* Whether all went well; says what did not. */

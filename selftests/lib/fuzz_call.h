@@ -37,8 +37,10 @@ void reference_end(struct reference *reference);
 void reference_check(struct desk *desk);
 
 void desk_make(struct desk *desk, struct fuzz *f, const struct reference *reference, int fd);
-/* One random call, with whatever can be said of it checked. */
+/* One random call, with whatever can be said of it checked; fuzz_good() of its number. */
 void desk_call(struct desk *desk);
+/* Each kind of call has to go well. */
+void desk_goals(const char *goals[FUZZ_GOALS]);
 
 /* Detaches all that is attached; whether something is left. */
 bool detach_all(void);

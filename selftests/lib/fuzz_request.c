@@ -42,6 +42,15 @@ static const struct kind {
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 
+static unsigned int all_weights(void)
+{
+	unsigned int sum = 0;
+
+	for (size_t i = 0; i < KINDS; i++)
+		sum += kinds[i].weight;
+	return sum;
+}
+
 static __s32 any_pid(struct desk *desk)
 {
 	const __s32 pids[] = {
@@ -83,6 +92,12 @@ static void make_setup(struct desk *desk, struct mmlens_setup *setup)
 {
 	struct fuzz *f = desk->f;
 
+	/* One that can be had: of random numbers few are. */
+	if (fuzz_chance(f, 40)) {
+		setup->backing = fuzz_from(f, MMLENS_BACKING_VMALLOC, MMLENS_BACKING_SPARSE);
+		setup->bytes = fuzz_below(f, 100 * page_size());
+		return;
+	}
 	*setup = (struct mmlens_setup) {
 		.backing = fuzz_below(f, 7), .strategy = fuzz_below(f, 6),
 		.page_kind = fuzz_below(f, 4), .cache = fuzz_below(f, 4),
@@ -238,12 +253,12 @@ static void note_out(struct request *request)
 void request_make(struct request *request, struct desk *desk, place_fn place)
 {
 	struct fuzz *f = desk->f;
-	unsigned int choice = fuzz_below(f, 105), dir, type = MMLENS_IOC_MAGIC;
+	unsigned int choice = fuzz_below(f, all_weights()), dir, type = MMLENS_IOC_MAGIC;
 	const struct kind *kind = kinds;
 	__u32 member;
 
 	memset(request, 0, sizeof(*request));
-	while (choice >= kind->weight && kind < kinds + KINDS - 1)
+	while (choice >= kind->weight)
 		choice -= (kind++)->weight;
 	request->nr = _IOC_NR(kind->command);
 	make_members(request, desk, place);
@@ -273,6 +288,12 @@ void request_make(struct request *request, struct desk *desk, place_fn place)
 		type = fuzz_from(f, MMLENS_IOC_MAGIC + 1, 0xff);
 	dir = fuzz_chance(f, 90) ? _IOC_DIR(kind->command) : fuzz_below(f, 4);
 	request->command = _IOC(dir, type, request->nr, request->size);
+}
+
+void desk_goals(const char *goals[FUZZ_GOALS])
+{
+	for (size_t i = 0; i < KINDS; i++)
+		goals[_IOC_NR(kinds[i].command)] = kinds[i].name;
 }
 
 const char *request_name(const struct request *request)

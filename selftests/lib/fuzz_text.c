@@ -13,9 +13,7 @@
 #define GUARD 0xa5
 #define LARGEST (16UL << 10)
 
-static const char *const of_process[] = {
-	"mm", "vmas", "summary", "layout", "pagetable", "entries", "user_pgd", "query",
-};
+static const char *const of_process[] = { FUZZ_TEXTS };
 
 static const char *const of_none[] = {
 	"targets", "buffers", "kernel/layout", "kernel/registers", "kernel/own",
@@ -47,13 +45,15 @@ static char *in_one_go(int fd, size_t *len)
 
 bool fuzz_text_open(struct fuzz *f, pid_t pid, struct fuzz_text *file)
 {
-	const char *name = of_process[fuzz_below(f, NR(of_process))];
+	unsigned int number = fuzz_below(f, NR(of_process));
+	const char *name = of_process[number];
 	int flags = O_RDONLY | O_CLOEXEC;
 
-	*file = (struct fuzz_text) { };
+	*file = (struct fuzz_text) { .goal = FUZZ_GOOD_OTHER };
 	if (fuzz_chance(f, 70)) {
 		snprintf(file->name, sizeof(file->name), LENS "/%d/%s", pid, name);
 		file->stable = strcmp(name, "query");
+		file->goal = number;
 	} else if (fuzz_chance(f, 50)) {
 		snprintf(file->name, sizeof(file->name), LENS "/self/%s", name);
 	} else {
@@ -124,6 +124,8 @@ static void check(struct fuzz *f, struct fuzz_text *file, off_t pos, const char 
 		  size_t size, ssize_t got)
 {
 	FUZZ_EXPECT(f, got <= (ssize_t)size, "%s: %zd of %zu", file->name, got, size);
+	if (got > 0)
+		fuzz_good(file->goal);
 	for (ssize_t i = 0; i < got; i++)
 		FUZZ_EXPECT(f, bytes[i] == '\n' || (bytes[i] >= ' ' && bytes[i] < 0x7f),
 			    "%s: byte %#x", file->name, bytes[i]);

@@ -9,9 +9,17 @@
 
 #include "fuzz.h"
 
+/*
+ * What goes well, for fuzz_good(): bytes of a process' file, by its place in this list, of an
+ * answer where a question was asked (query, the last), or of any other file.
+ */
+#define FUZZ_TEXTS "mm", "vmas", "summary", "layout", "pagetable", "entries", "user_pgd", "query"
+enum { FUZZ_GOOD_QUERY = 7, FUZZ_GOOD_OTHER };
+
 struct fuzz_text {
 	int fd;
 	char name[96];
+	unsigned int goal;	/* of its bytes */
 	bool stable;		/* of a process that is stopped */
 	char *text;		/* in one go; NULL as long as it is not stable */
 	size_t len;
