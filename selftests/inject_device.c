@@ -5,10 +5,10 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
+#include "lib/group.h"
 #include "lib/inject.h"
 #include "lib/kinds.h"
 #include "lib/knobs.h"
@@ -33,11 +33,13 @@ static size_t pages_of(const char *words, size_t others)
 	SWEEP_SETUP(&self->sweep); \
 	if (strstr(variant->words, "huge")) \
 		ASSERT_EQ(0, knob_set("/sys/kernel/mm/transparent_hugepage/enabled", "always")); \
+	GROUP_SETUP(); \
 } while (0)
 
 #define BUFFER_TEARDOWN() do { \
 	EXPECT_NOTHING_LEFT(&self->sweep); \
 	knobs_restore(); \
+	GROUP_TEARDOWN(); \
 } while (0)
 
 FIXTURE(inject_open)
@@ -48,6 +50,7 @@ FIXTURE(inject_open)
 FIXTURE_SETUP(inject_open)
 {
 	SWEEP_SETUP(&self->sweep);
+	GROUP_SETUP();
 }
 
 FIXTURE_TEARDOWN(inject_open)
@@ -91,26 +94,9 @@ TEST_F_TIMEOUT(inject_open, close_cannot_fail, 300)
 	}
 }
 
-#define GROUPS "/sys/fs/cgroup"
-#define GROUP GROUPS "/mmlens-inject"
-/* What a process has of its own, such as page tables. */
-#define GROUP_REST (48L << 10)
-
-/* What the kernel has allocated for the group, as it knew two seconds ago. */
-static long group_memory(void)
-{
-	char *text = read_file(GROUP "/memory.stat", NULL);
-	char *at = text ? strstr(text, "\nkernel ") : NULL;
-	long bytes = at ? atol(at + strlen("\nkernel ")) : -1;
-
-	free(text);
-	return bytes;
-}
-
 FIXTURE(inject_make)
 {
 	struct sweep sweep;
-	bool has_group;
 };
 
 FIXTURE_VARIANT(inject_make)
@@ -127,27 +113,11 @@ FIXTURE_VARIANT_ADD(inject_make, sparse) BUFFER("sparse,track");
 FIXTURE_SETUP(inject_make)
 {
 	BUFFER_SETUP();
-	self->has_group = !write_file(GROUPS "/cgroup.subtree_control", "+memory") &&
-			  (!mkdir(GROUP, 0755) || errno == EEXIST) &&
-			  !write_file(GROUP "/cgroup.procs", "0");
 }
 
 FIXTURE_TEARDOWN(inject_make)
 {
 	BUFFER_TEARDOWN();
-	if (!self->has_group) {
-		TH_LOG("pages are not counted: there is no memory controller in " GROUPS);
-		return;
-	}
-	/* Nobody else would miss a page: kmemleak looks for objects. */
-	sleep(3);
-	for (int i = 0; i < 50 && group_memory() > GROUP_REST; i++)
-		usleep(100000);
-	EXPECT_GE(GROUP_REST, group_memory());
-	EXPECT_LE(0, group_memory());
-	TH_LOG("%ld bytes", group_memory());
-	write_file(GROUPS "/cgroup.procs", "0");
-	rmdir(GROUP);
 }
 
 TEST_F_TIMEOUT(inject_make, setup_fails_as_a_whole, 300)

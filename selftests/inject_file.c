@@ -10,6 +10,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
+#include "lib/group.h"
 #include "lib/inject.h"
 #include "lib/knobs.h"
 #include "lib/util.h"
@@ -38,6 +39,7 @@ FIXTURE_VARIANT_ADD(inject_file, frames) { .words = "vmap,pfnmap,track" };
 FIXTURE_SETUP(inject_file)
 {
 	SWEEP_SETUP(&self->sweep);
+	GROUP_SETUP();
 	self->size = PAGES * page_size();
 }
 
@@ -45,6 +47,7 @@ FIXTURE_TEARDOWN(inject_file)
 {
 	EXPECT_NOTHING_LEFT(&self->sweep);
 	knobs_restore();
+	GROUP_TEARDOWN();
 }
 
 /* A buffer whose pages are all dirty. */
