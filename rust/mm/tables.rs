@@ -49,7 +49,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Entries copied at one time: a table of 4K. Also the bound of what happens with interrupts off.
+/// Entries copied at one time: a table of 4K.
 pub(crate) const WINDOW: usize = 512;
 
 /// Lets others run between two looks at the tables.
