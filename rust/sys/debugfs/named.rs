@@ -76,22 +76,38 @@ impl<T: Operations> Named<T> {
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: The module is there: debugfs keeps the file from being removed during `open`.
         if !unsafe { ffi::mmlens_fops_get(Self::OPEN) } {
-            // Back to what debugfs itself opened it with: the core looks for the owner when `open` has
-            // returned, and the module may be gone by then, with its tables.
-            // SAFETY: `inode` is valid.
-            let fops = unsafe { ffi::mmlens_inode_fops(inode) };
-            // SAFETY: `file` is being opened, so nobody else has it. These are a part of the kernel.
-            unsafe { ffi::mmlens_replace_fops(file, fops) };
+            // SAFETY: `file` is being opened, and `inode` is its inode.
+            unsafe { Self::restore(inode, file) };
             return ENXIO.to_errno();
         }
-        // SAFETY: As above. Their owner is the module, and the reference becomes the file's: the core
-        // puts it, also if `open` fails.
+        // SAFETY: `file` is being opened, so nobody else has it. Their owner is the module, and the
+        // reference becomes the file's.
         unsafe { ffi::mmlens_replace_fops(file, Self::OPEN) };
-        match T::FILE.open {
+        let ret = match T::FILE.open {
             // SAFETY: These are the operations of the file.
             Some(open) => unsafe { open(inode, file) },
             None => 0,
+        };
+        if ret != 0 {
+            // SAFETY: As above.
+            unsafe { Self::restore(inode, file) };
         }
+        ret
+    }
+
+    /// Gives a file that is not opened what debugfs itself began with, and puts the reference to the
+    /// module that it has. The core looks for the owner once `open` has returned, when debugfs does not
+    /// wait any more: by then the module may be gone with its tables, if its init has failed, whatever
+    /// references there are.
+    ///
+    /// # Safety
+    ///
+    /// `file` is being opened by [`Self::open`]; `inode` is its inode.
+    unsafe fn restore(inode: *mut bindings::inode, file: *mut bindings::file) {
+        // SAFETY: `inode` is valid.
+        let fops = unsafe { ffi::mmlens_inode_fops(inode) };
+        // SAFETY: `file` is being opened, so nobody else has it. These are a part of the kernel.
+        unsafe { ffi::mmlens_replace_fops(file, fops) };
     }
 
     /// # Safety
