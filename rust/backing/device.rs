@@ -14,6 +14,7 @@ use super::{
     Area, //
 };
 use crate::{
+    compat,
     ffi,
     rights::may_offer_devices,
     setup::{
@@ -83,15 +84,15 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Errors: `EINVAL` if it is not whole pages; `EPERM` if some of it is RAM, or if the kernel is
-    /// locked down; `EBUSY` if somebody has claimed it.
+    /// Errors: `EINVAL` if it is not whole pages; `EBUSY` if somebody has claimed it; those of
+    /// [`check_range`].
     fn claim_memory(phys: u64, bytes: u64) -> Result<Self> {
         let page = PAGE_SIZE as u64;
         let end = phys.checked_add(bytes).ok_or(EINVAL)?;
         if bytes == 0 || phys % page != 0 || bytes % page != 0 {
             return Err(EINVAL);
         }
-        check_not_ram(phys, end)?;
+        check_range(phys, end)?;
         // SAFETY: The root of all memory is static; the name is too.
         let claim = unsafe {
             bindings::__request_region(
@@ -114,7 +115,7 @@ impl Region {
     }
 
     /// Errors: `ENODEV` if there is no such function; `EINVAL` if that is no memory BAR; `EBUSY` if
-    /// the function has a driver, or somebody has claimed the BAR; `EPERM` as above.
+    /// the function has a driver, or somebody has claimed the BAR; those of [`check_range`].
     fn claim_bar(bar: PciBar) -> Result<Self> {
         let number = c_int::from(bar.bar);
         // SAFETY: Any number may be asked for.
@@ -145,7 +146,7 @@ impl Region {
         if !raw_region.is_memory || bytes == 0 || raw_region.phys % PAGE_SIZE as u64 != 0 {
             return Err(EINVAL);
         }
-        check_not_ram(raw_region.phys, raw_region.phys + bytes)?;
+        check_range(raw_region.phys, raw_region.phys + bytes)?;
         // SAFETY: There is a reference; the name is static.
         to_result(unsafe {
             bindings::pci_request_region(raw.as_ptr(), number, NAME.as_char_ptr())
@@ -159,8 +160,14 @@ impl Region {
     }
 }
 
-/// Errors: `EPERM` if some of it is RAM, or if the kernel is locked down.
-fn check_not_ram(start: u64, end: u64) -> Result {
+/// Errors: `EPERM` if some of it is RAM, or if the kernel is locked down; `EOPNOTSUPP` if this machine
+/// encrypts memory (SME, SEV, TDX, a Realm): what is mapped into a process would be encrypted, and what
+/// a device has is not. On arm64 the core forgets a protection that says so (`vma_set_page_prot()`).
+fn check_range(start: u64, end: u64) -> Result {
+    // SAFETY: May be asked any time.
+    if unsafe { ffi::mmlens_encrypts_memory() } {
+        return Err(compat::eopnotsupp());
+    }
     // SAFETY: Any range may be asked for.
     if unsafe { ffi::mmlens_has_ram(start, end - start) } {
         return Err(EPERM);

@@ -3,6 +3,7 @@
  * Wrappers of inline functions and macros for the memory of buffers, in the order of
  * the alphabet.
  */
+#include <linux/cc_platform.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -44,6 +45,11 @@ struct page *mmlens_alloc_page(void)
 unsigned int mmlens_block_order(void)
 {
 	return min(PMD_SHIFT - PAGE_SHIFT, MAX_PAGE_ORDER);
+}
+
+bool mmlens_encrypts_memory(void)
+{
+	return cc_platform_has(CC_ATTR_MEM_ENCRYPT);
 }
 
 bool mmlens_has_ram(__u64 phys, __u64 bytes)

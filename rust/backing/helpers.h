@@ -19,6 +19,7 @@ struct mmlens_bar {
 struct page *mmlens_alloc_block(unsigned int order, bool compound);
 struct page *mmlens_alloc_page(void);
 unsigned int mmlens_block_order(void);
+bool mmlens_encrypts_memory(void);
 bool mmlens_has_ram(__u64 phys, __u64 bytes);
 bool mmlens_maps_huge_pages(void);
 void mmlens_memcpy(void *to, const void *from, unsigned long len);
