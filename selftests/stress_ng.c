@@ -30,10 +30,8 @@ static const char *const may_be_refused[] = {
 	"mmaphuge",	/* huge pages */
 	"numa",		/* a second node */
 	"physmmap",	/* /dev/mem that is not restricted */
-	"pageswap",	/* swap */
 	"mseal",	/* a system call of 64 bits, of 6.10 */
 	"userfaultfd",	/* CONFIG_USERFAULTFD */
-	"mmaptorture",	/* advice of all sorts */
 };
 
 /* What the device is meanwhile: the module parameter setup. */
