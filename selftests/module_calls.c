@@ -17,7 +17,7 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
-#include "lib/module.h"
+#include "lib/module_test.h"
 #include "lib/texts.h"
 #include "lib/util.h"
 #include "lib/walk.h"
@@ -32,30 +32,14 @@ FIXTURE(calls)
 
 FIXTURE_SETUP(calls)
 {
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (module_uses() < 0)
-		ASSERT_EQ(0, module_load(""));
-	ASSERT_EQ(0, module_uses()) TH_LOG("somebody else uses the module");
+	MODULE_BEGIN();
 	self->fd = -1;
 }
 
 FIXTURE_TEARDOWN(calls)
 {
-	if (module_file() && module_uses() < 0)
-		module_load("");
+	MODULE_END();
 }
-
-#define EXPECT_PINNED(...) do { \
-	EXPECT_LT(0, module_uses()) TH_LOG(__VA_ARGS__); \
-	EXPECT_EQ(-EWOULDBLOCK, module_unload()) TH_LOG(__VA_ARGS__); \
-} while (0)
-
-#define EXPECT_FREE(...) do { \
-	EXPECT_EQ(0, module_uses()) TH_LOG(__VA_ARGS__); \
-	EXPECT_EQ(0, module_unload()) TH_LOG(__VA_ARGS__); \
-	ASSERT_EQ(0, module_load("")); \
-} while (0)
 
 /*
  * A child that waits in poll(), and has no descriptors of its own: the table is ours, so that the

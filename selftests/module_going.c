@@ -10,7 +10,7 @@
 #include "lib/arena.h"
 #include "lib/debugger.h"
 #include "lib/lens.h"
-#include "lib/module.h"
+#include "lib/module_test.h"
 #include "lib/util.h"
 
 #define SYS "/sys/module/mmlens"
@@ -30,11 +30,7 @@ FIXTURE_SETUP(going)
 	char *text;
 	uint64_t module;
 
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (module_uses() < 0)
-		ASSERT_EQ(0, module_load(""));
-	ASSERT_EQ(0, module_uses()) TH_LOG("somebody else uses the module");
+	MODULE_BEGIN();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "there is one processor");
 	text = read_file(SYS "/sections/.gnu.linkonce.this_module", NULL);
@@ -49,8 +45,7 @@ FIXTURE_SETUP(going)
 
 FIXTURE_TEARDOWN(going)
 {
-	if (module_file() && module_uses() < 0)
-		module_load("");
+	MODULE_END();
 }
 
 static void unload(void *arg)

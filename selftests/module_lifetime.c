@@ -11,39 +11,27 @@
 #include "lib/device.h"
 #include "lib/footprint.h"
 #include "lib/lens.h"
-#include "lib/module.h"
+#include "lib/module_test.h"
 #include "lib/util.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
 FIXTURE(lifetime)
 {
-	long before;
 };
 
 FIXTURE_SETUP(lifetime)
 {
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (module_uses() < 0)
-		ASSERT_EQ(0, module_load(""));
-	self->before = module_uses();
-	ASSERT_EQ(0, self->before) TH_LOG("somebody else uses the module");
+	MODULE_BEGIN();
 }
 
 FIXTURE_TEARDOWN(lifetime)
 {
-	if (module_file() && module_uses() < 0)
-		module_load("");
+	MODULE_END();
 }
 
-/* In use: it stays, and works on. Let go: it goes. */
-#define EXPECT_PINNED() do { \
-	EXPECT_LT(0, module_uses()); \
-	EXPECT_EQ(-EWOULDBLOCK, module_unload()); \
-} while (0)
-
-#define EXPECT_FREE() do { \
+/* Let go, it goes. */
+#define EXPECT_GOES() do { \
 	EXPECT_EQ(0, module_uses()); \
 	EXPECT_EQ(0, module_unload()); \
 	EXPECT_EQ(-1, module_uses()); \
@@ -56,7 +44,7 @@ static void nothing(void *arg)
 
 TEST_F(lifetime, goes_if_nobody_uses_it)
 {
-	EXPECT_FREE();
+	EXPECT_GOES();
 	EXPECT_NE(0, access(DEVICE, F_OK));
 	EXPECT_NE(0, access(LENS, F_OK));
 	ASSERT_EQ(0, module_load(""));
@@ -68,10 +56,10 @@ TEST_F(lifetime, descriptor_keeps_it)
 {
 	int fd = device_open(O_RDWR);
 
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	EXPECT_EQ(0, device_info(fd).bytes);
 	close(fd);
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 TEST_F(lifetime, mapping_keeps_it_without_a_descriptor)
@@ -80,19 +68,19 @@ TEST_F(lifetime, mapping_keeps_it_without_a_descriptor)
 	char *map = device_map(fd, RW, MAP_SHARED, 4, 0);
 
 	close(fd);
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	fill_pages(map, 4, 1);
 	/* A part of it, too, and a part of that in a child. */
 	munmap(map, 2 * page_size());
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	{
 		pid_t child = target_start(nothing, NULL);
 
 		munmap(map + 2 * page_size(), 2 * page_size());
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		target_end(child);
 	}
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 /* Frames have no count of their own: the mapping has to keep all that is behind them. */
@@ -108,15 +96,15 @@ TEST_F(lifetime, mapping_of_frames_keeps_it)
 
 		ASSERT_NE(MAP_FAILED, map);
 		close(fd);
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		fill_pages(map, 4, 1);
 		munmap(map, 3 * page_size());
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		EXPECT_TRUE(pages_have(map + 3 * page_size(), 1, 1 + 3));
 		munmap(map + 3 * page_size(), page_size());
 		EXPECT_EQ(0, module_uses());
 	}
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 TEST_F(lifetime, last_of_several_descriptors_lets_it_go)
@@ -124,9 +112,9 @@ TEST_F(lifetime, last_of_several_descriptors_lets_it_go)
 	int fd = device_open(O_RDWR), copy = dup(fd);
 
 	close(fd);
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	close(copy);
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 TEST_F(lifetime, reader_keeps_it)
@@ -138,16 +126,16 @@ TEST_F(lifetime, reader_keeps_it)
 		int fd = lens_open(0, files[i]);
 
 		ASSERT_LE(0, fd);
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		/* Before, in the middle, and at the end of reading. */
 		EXPECT_EQ(8, read(fd, byte, 8));
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		free(read_fd(fd, NULL));
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		close(fd);
 		EXPECT_EQ(0, module_uses());
 	}
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 TEST_F(lifetime, control_files_keep_it)
@@ -158,17 +146,17 @@ TEST_F(lifetime, control_files_keep_it)
 		int fd = open(files[i], O_WRONLY);
 
 		ASSERT_LE(0, fd);
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		close(fd);
 	}
 	{
 		int fd = open(LENS "/targets", O_RDONLY);
 
 		ASSERT_LE(0, fd);
-		EXPECT_PINNED();
+		EXPECT_PINNED("in use");
 		close(fd);
 	}
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 TEST_F(lifetime, target_alone_does_not_keep_it)
@@ -179,16 +167,16 @@ TEST_F(lifetime, target_alone_does_not_keep_it)
 
 	ASSERT_EQ(0, lens_attach(target));
 	fd = lens_open(target, "entries");
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	/* Detached, and the file is there as long as somebody has it open. */
 	ASSERT_EQ(0, lens_detach(target));
-	EXPECT_PINNED();
+	EXPECT_PINNED("in use");
 	EXPECT_EQ(-1, read(fd, byte, 8));
 	EXPECT_EQ(EIO, errno);
 	close(fd);
 	ASSERT_EQ(0, lens_attach(target));
 	ASSERT_EQ(0, lens_attach(getpid()));
-	EXPECT_FREE();
+	EXPECT_GOES();
 	ASSERT_EQ(0, module_load(""));
 	/* Nothing is attached to the new one. */
 	EXPECT_EQ(-ENOENT, lens_detach(target));
@@ -203,7 +191,7 @@ TEST_F(lifetime, refused_opens_do_not_keep_it)
 	EXPECT_GT(0, open(LENS "/self/entries", O_RDWR | O_DIRECTORY));
 	EXPECT_GT(0, open(DEVICE, O_RDWR | O_DIRECTORY));
 	EXPECT_EQ(MAP_FAILED, device_map(-1, RW, MAP_SHARED, 1, 0));
-	EXPECT_FREE();
+	EXPECT_GOES();
 }
 
 #define ROUNDS ((int)(kernel_is_slow() ? 10 + effort(90) : effort(1000)))

@@ -16,7 +16,7 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
-#include "lib/module.h"
+#include "lib/module_test.h"
 #include "lib/query.h"
 #include "lib/targets.h"
 #include "lib/texts.h"
@@ -33,30 +33,14 @@ FIXTURE(users)
 
 FIXTURE_SETUP(users)
 {
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (module_uses() < 0)
-		ASSERT_EQ(0, module_load(""));
-	ASSERT_EQ(0, module_uses()) TH_LOG("somebody else uses the module");
+	MODULE_BEGIN();
 	self->fd = -1;
 }
 
 FIXTURE_TEARDOWN(users)
 {
-	if (module_file() && module_uses() < 0)
-		module_load("");
+	MODULE_END();
 }
-
-#define EXPECT_PINNED(...) do { \
-	EXPECT_LT(0, module_uses()) TH_LOG(__VA_ARGS__); \
-	EXPECT_EQ(-EWOULDBLOCK, module_unload()) TH_LOG(__VA_ARGS__); \
-} while (0)
-
-#define EXPECT_FREE(...) do { \
-	EXPECT_EQ(0, module_uses()) TH_LOG(__VA_ARGS__); \
-	EXPECT_EQ(0, module_unload()) TH_LOG(__VA_ARGS__); \
-	EXPECT_EQ(0, module_load("")); \
-} while (0)
 
 /* Every backing, way to map, kind and cache type that go together. */
 TEST_F_TIMEOUT(users, mappings_of_each_kind, 300)

@@ -12,7 +12,7 @@
 #include "kselftest_harness.h"
 #include "lib/device.h"
 #include "lib/lens.h"
-#include "lib/module.h"
+#include "lib/module_test.h"
 #include "lib/util.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -28,19 +28,14 @@ FIXTURE(unload)
 
 FIXTURE_SETUP(unload)
 {
-	if (!module_file())
-		SKIP(return, "there is no mmlens.ko; say where by MMLENS_KO");
-	if (module_uses() < 0)
-		ASSERT_EQ(0, module_load(""));
-	ASSERT_EQ(0, module_uses()) TH_LOG("somebody else uses the module");
+	MODULE_BEGIN();
 	self->end = time(NULL) + PATIENCE;
 }
 
 FIXTURE_TEARDOWN(unload)
 {
 	TH_LOG("%lu rounds, %lu times refused", self->rounds, self->refused);
-	if (module_file() && module_uses() < 0)
-		module_load("");
+	MODULE_END();
 }
 
 /* A child that has the descriptor, and the mapping if there is one, and lets go of them. */
