@@ -26,7 +26,7 @@ static const char *const ops[] = {
 	"map_pages", "page_mkwrite", "pfn_mkwrite", "access",
 };
 
-static const char *const outcomes[] = { "done", "retry", "fallback", "sigbus", "oom", "error" };
+static const char *const outcomes[] = { "done", "killed", "fallback", "sigbus", "oom", "error" };
 
 static const char *name(const char *const *names, size_t count, unsigned int number)
 {

@@ -177,7 +177,7 @@ TEST_F(trace, ftrace_shows_what_the_ring_has)
 	static const char *const points[] = { "vma", "fault", "mkwrite" };
 	static const char *const ops[] = { "mmap", "fault", "page_mkwrite" };
 	static const char *const outcomes[] = {
-		"done", "retry", "fallback", "sigbus", "oom", "error",
+		"done", "killed", "fallback", "sigbus", "oom", "error",
 	};
 	__u64 id = device_info(self->fd).id;
 	struct mmlens_event got[8];

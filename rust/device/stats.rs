@@ -39,7 +39,7 @@ pub(crate) enum Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Done = 0,
-    Retry = 1,
+    Killed = 1,
     Fallback = 2,
     Sigbus = 3,
     Oom = 4,

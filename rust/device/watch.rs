@@ -134,6 +134,7 @@ impl<'a> Watch<'a> {
         let ending = match failure {
             Failure::Sigbus => Ending::Sigbus,
             Failure::Oom => Ending::Oom,
+            Failure::Killed => Ending::Killed,
             Failure::HwPoison => Ending::Error,
         };
         self.end(ending, 0);
@@ -145,6 +146,7 @@ impl<'a> Watch<'a> {
         match &result {
             Ok(_) => self.end(Ending::Done, pages),
             Err(error) if *error == ENOMEM => self.end(Ending::Oom, 0),
+            Err(error) if *error == EINTR => self.end(Ending::Killed, 0),
             Err(_) => self.end(Ending::Error, 0),
         }
         result

@@ -17,7 +17,7 @@
 	{ 8, "map_pages" }, { 9, "page_mkwrite" }, { 10, "pfn_mkwrite" }, { 11, "access" })
 
 #define show_mmlens_outcome(outcome) __print_symbolic(outcome, \
-	{ 0, "done" }, { 1, "retry" }, { 2, "fallback" }, { 3, "sigbus" }, \
+	{ 0, "done" }, { 1, "killed" }, { 2, "fallback" }, { 3, "sigbus" }, \
 	{ 4, "oom" }, { 5, "error" })
 
 DECLARE_EVENT_CLASS(mmlens_operation,

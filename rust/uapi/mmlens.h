@@ -128,7 +128,7 @@ enum mmlens_op {
 /* How an operation ended. */
 enum mmlens_outcome {
 	MMLENS_OUTCOME_DONE = 0,
-	MMLENS_OUTCOME_RETRY = 1,	/* nothing was done: it will be tried again */
+	MMLENS_OUTCOME_KILLED = 1,	/* nothing was done: the task is being killed */
 	MMLENS_OUTCOME_FALLBACK = 2,	/* nothing was done: a smaller way will be tried */
 	MMLENS_OUTCOME_SIGBUS = 3,	/* refused: past the end, or revoked */
 	MMLENS_OUTCOME_OOM = 4,		/* no memory */

@@ -166,16 +166,16 @@ impl Installed {
 }
 
 impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
-    /// Whether the address of the fault is mapped by an entry of a pmd now.
-    pub(crate) fn is_huge(&self) -> bool {
+    /// What another fault has put there, if the address of this one is mapped by an entry of a pmd now.
+    pub(crate) fn installed_huge(&self) -> Option<Installed> {
         // SAFETY: `vmf` is valid; whether there is a pmd, the function looks.
-        unsafe { ffi::mmlens_vmf_is_huge(self.as_ptr()) }
+        unsafe { ffi::mmlens_vmf_is_huge(self.as_ptr()) }.then_some(Installed(()))
     }
 
     /// Maps a frame at the address of the fault, with the rights that the VMA's entries begin with.
     ///
     /// A driver with `huge_fault` holds a lock that keeps its huge entries away, and looks at
-    /// [`is_huge`](Self::is_huge) with it.
+    /// [`installed_huge`](Self::installed_huge) with it.
     ///
     /// May sleep.
     pub(crate) fn insert_pfn(&self, pfn: Pfn<'_>) -> Result<Installed, Failure> {
@@ -261,18 +261,18 @@ impl<'a, T: VmOperations> MkwriteFault<'a, T> {
 
     /// Locks the page that is about to be written.
     ///
-    /// Sleeps. Returns `None` if the task is being killed: end the fault with [`Mkwrite::Retry`].
-    pub(crate) fn lock_page(&self) -> Option<LockedPage<'a>> {
+    /// Sleeps. Errors: `Killed` if the task is being killed.
+    pub(crate) fn lock_page(&self) -> Result<LockedPage<'a>, Failure> {
         // SAFETY: `vmf` is valid, and the core set the page of a `page_mkwrite` and holds a
         // reference to it.
-        let page = NonNull::new(unsafe { (*self.0.as_ptr()).page })?;
+        let page = NonNull::new(unsafe { (*self.0.as_ptr()).page }).ok_or(Failure::Sigbus)?;
         // SAFETY: See above; a handler may sleep.
         if unsafe { ffi::mmlens_lock_page_killable(page.as_ptr()) } != 0 {
-            return None;
+            return Err(Failure::Killed);
         }
         // SAFETY: The page was just locked, and the core's reference outlives the handler, thus
         // `'a`.
-        Some(unsafe { LockedPage::from_raw(page) })
+        Ok(unsafe { LockedPage::from_raw(page) })
     }
 }
 
@@ -286,19 +286,6 @@ pub(crate) enum Outcome {
     Page(PageRef),
     /// It is mapped (`VM_FAULT_NOPAGE`).
     Installed(Installed),
-    /// Nothing was done: the access faults again, or the task dies.
-    Retry,
-}
-
-/// How a `page_mkwrite` handler ends well.
-///
-/// There is no "done, and the page is not locked": for a page without a mapping the core would try
-/// again for ever (`do_page_mkwrite()`, `mm/memory.c`).
-pub(crate) enum Mkwrite<'a> {
-    /// Make it writable (`VM_FAULT_LOCKED`). The core unlocks the page when the entry is written.
-    Locked(LockedPage<'a>),
-    /// Leave the entry as it is (`VM_FAULT_NOPAGE`): the access faults again, or the task dies.
-    Retry,
 }
 
 /// How a `pfn_mkwrite` handler ends well.
@@ -309,11 +296,13 @@ pub(crate) enum PfnMkwrite {
     Writable,
     /// The handler has made it writable ([`VmFault::insert_pfn_writable`]).
     Installed(Installed),
-    /// Leave the entry as it is: the access faults again, or the task dies.
-    Retry,
 }
 
 /// How a handler fails.
+///
+/// There is no "nothing was done, touch it again" (`VM_FAULT_NOPAGE` without an entry): who is being
+/// killed and faults in kernel mode would do so for ever, without ever sleeping, and if it is of a
+/// real-time class, the one that it waits for may not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// There is nothing at this offset: the task gets `SIGBUS`.
@@ -322,23 +311,34 @@ pub(crate) enum Failure {
     Oom,
     /// The page is broken: the task gets `SIGBUS` with `BUS_MCEERR_AR`.
     HwPoison,
+    /// A wait has ended because this task is being killed: in user mode it dies before it touches the
+    /// page again, in kernel mode the access ends with `EFAULT`.
+    ///
+    /// Not `VM_FAULT_RETRY`, which has to give up the lock of the fault, and with it what keeps the
+    /// VMA, its file and the code that is to return.
+    Killed,
 }
 
 impl Failure {
-    pub(super) fn to_raw(self) -> VmFaultT {
+    /// For a fault with these flags. `page_mkwrite` is not told where it comes from, nor may it say
+    /// `VM_FAULT_RETRY` (`do_page_mkwrite()`, mm/memory.c).
+    pub(super) fn to_raw(self, flags: FaultFlags) -> VmFaultT {
         match self {
-            Failure::Sigbus => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+            Failure::Killed if flags.is_user() => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
+            Failure::Sigbus | Failure::Killed => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
             Failure::Oom => bindings::vm_fault_reason_VM_FAULT_OOM,
             Failure::HwPoison => bindings::vm_fault_reason_VM_FAULT_HWPOISON,
         }
     }
 }
 
-/// As `vmf_error()` of `include/linux/mm.h`.
+/// As `vmf_error()` of `include/linux/mm.h`. All waits here are killable: `EINTR` is the end of one.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         if error == ENOMEM {
             Failure::Oom
+        } else if error == EINTR {
+            Failure::Killed
         } else if error.to_errno() == -(bindings::EHWPOISON as i32) {
             Failure::HwPoison
         } else {

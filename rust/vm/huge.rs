@@ -46,8 +46,6 @@ pub(crate) enum HugeOutcome {
     Installed(Installed),
     /// Nothing was done: try the next smaller size, at last that of a page.
     Fallback,
-    /// Nothing was done: the access faults again, or the task dies.
-    Retry,
 }
 
 /// The order of a pmd, which is a table of entries of 8 bytes: `vm/helpers.c` looks whether it is.

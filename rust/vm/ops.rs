@@ -14,7 +14,6 @@ use super::{
     },
     fault::{
         Failure,
-        Mkwrite,
         MkwriteFault,
         Outcome,
         PfnMkwrite,
@@ -25,6 +24,7 @@ use super::{
         HugeOutcome, //
     },
     kind::Kind,
+    page::LockedPage,
     vma::DriverVma, //
 };
 use core::ops::Range;
@@ -139,7 +139,7 @@ pub(crate) trait VmOperations: Sized + 'static {
     fn page_mkwrite<'a>(
         _owner: &Self::Owner,
         _fault: &MkwriteFault<'a, Self>,
-    ) -> Result<Mkwrite<'a>, Failure> {
+    ) -> Result<LockedPage<'a>, Failure> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

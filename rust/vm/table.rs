@@ -9,8 +9,6 @@ use super::{
         AroundFault, //
     },
     fault::{
-        Failure,
-        Mkwrite,
         MkwriteFault,
         Outcome,
         PfnMkwrite,
@@ -51,6 +49,8 @@ use kernel::{
 const DONE: VmFaultT = 0;
 const LOCKED: VmFaultT = bindings::vm_fault_reason_VM_FAULT_LOCKED;
 const NOPAGE: VmFaultT = bindings::vm_fault_reason_VM_FAULT_NOPAGE;
+const SIGBUS: VmFaultT = bindings::vm_fault_reason_VM_FAULT_SIGBUS;
+const HWPOISON: VmFaultT = bindings::vm_fault_reason_VM_FAULT_HWPOISON;
 const FALLBACK: VmFaultT = bindings::vm_fault_reason_VM_FAULT_FALLBACK;
 
 /// The table of a [`VmOperations`] type.
@@ -184,7 +184,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
     /// `vmf` is a fault in a VMA with this table.
     unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> VmFaultT {
         let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
+            return SIGBUS;
         };
         // SAFETY: The caller's promise, and `fault` does not outlive this function.
         let fault = unsafe { VmFault::<T>::from_raw(vmf) };
@@ -192,8 +192,8 @@ impl<T: VmOperations> VmOperationsTable<T> {
             // Here, because the core wants to unmap a page that is locked and poisoned from
             // everywhere, by a mapping that pages of drivers do not have (`__do_fault()`,
             // mm/memory.c).
-            Ok(Outcome::Locked(page)) if page.page().is_poisoned() => Failure::HwPoison.to_raw(),
-            Ok(Outcome::Page(page)) if page.held().is_poisoned() => Failure::HwPoison.to_raw(),
+            Ok(Outcome::Locked(page)) if page.page().is_poisoned() => HWPOISON,
+            Ok(Outcome::Page(page)) if page.held().is_poisoned() => HWPOISON,
             Ok(Outcome::Locked(page)) => {
                 fault.set_page(page.into_raw());
                 LOCKED
@@ -202,8 +202,8 @@ impl<T: VmOperations> VmOperationsTable<T> {
                 fault.set_page(page.into_raw());
                 DONE
             }
-            Ok(Outcome::Installed(_) | Outcome::Retry) => NOPAGE,
-            Err(failure) => failure.to_raw(),
+            Ok(Outcome::Installed(_)) => NOPAGE,
+            Err(failure) => failure.to_raw(fault.flags()),
         }
     }
 
@@ -212,16 +212,16 @@ impl<T: VmOperations> VmOperationsTable<T> {
     /// `vmf` is a fault in a VMA with this table, at a level of this order.
     unsafe extern "C" fn huge_fault(vmf: *mut bindings::vm_fault, order: c_uint) -> VmFaultT {
         let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
+            return SIGBUS;
         };
         // SAFETY: The caller's promise, and `fault` does not outlive this function.
         let Some(fault) = (unsafe { HugeFault::<T>::from_raw(vmf, order) }) else {
             return FALLBACK;
         };
         match T::huge_fault(fault.fault().vma().owner(), &fault) {
-            Ok(HugeOutcome::Installed(_) | HugeOutcome::Retry) => NOPAGE,
+            Ok(HugeOutcome::Installed(_)) => NOPAGE,
             Ok(HugeOutcome::Fallback) => FALLBACK,
-            Err(failure) => failure.to_raw(),
+            Err(failure) => failure.to_raw(fault.fault().flags()),
         }
     }
 
@@ -235,7 +235,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
         last: c_ulong,
     ) -> VmFaultT {
         let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
+            return SIGBUS;
         };
         // SAFETY: The caller's promise, and `fault` does not outlive this function.
         let Some(fault) = (unsafe { AroundFault::<T>::from_raw(vmf, first..=last) }) else {
@@ -261,17 +261,16 @@ impl<T: VmOperations> VmOperationsTable<T> {
     /// `vmf` is a write fault on a mapped page in a VMA with this table.
     unsafe extern "C" fn page_mkwrite(vmf: *mut bindings::vm_fault) -> VmFaultT {
         let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
+            return SIGBUS;
         };
         // SAFETY: The caller's promise, this is `page_mkwrite`, and `fault` does not outlive it.
         let fault = unsafe { MkwriteFault::<T>::from_raw(vmf) };
         match T::page_mkwrite(fault.fault().vma().owner(), &fault) {
-            Ok(Mkwrite::Locked(page)) => {
+            Ok(page) => {
                 page.leave_locked();
                 LOCKED
             }
-            Ok(Mkwrite::Retry) => NOPAGE,
-            Err(failure) => failure.to_raw(),
+            Err(failure) => failure.to_raw(fault.fault().flags()),
         }
     }
 
@@ -280,14 +279,14 @@ impl<T: VmOperations> VmOperationsTable<T> {
     /// `vmf` is a write fault on a frame in a VMA with this table.
     unsafe extern "C" fn pfn_mkwrite(vmf: *mut bindings::vm_fault) -> VmFaultT {
         let Some(vmf) = NonNull::new(vmf) else {
-            return Failure::Sigbus.to_raw();
+            return SIGBUS;
         };
         // SAFETY: The caller's promise, and `fault` does not outlive this function.
         let fault = unsafe { VmFault::<T>::from_raw(vmf) };
         match T::pfn_mkwrite(fault.vma().owner(), &fault) {
             Ok(PfnMkwrite::Writable) => DONE,
-            Ok(PfnMkwrite::Installed(_) | PfnMkwrite::Retry) => NOPAGE,
-            Err(failure) => failure.to_raw(),
+            Ok(PfnMkwrite::Installed(_)) => NOPAGE,
+            Err(failure) => failure.to_raw(fault.flags()),
         }
     }
 

@@ -31,16 +31,14 @@ pub(super) struct Entered<'a> {
     _gate: ReadGuard<'a>,
 }
 
-/// Takes the gate. `None` if this task is being killed.
-pub(super) fn enter(buffer: &Buffer) -> Result<Option<Entered<'_>>, Failure> {
+/// Takes the gate.
+pub(super) fn enter(buffer: &Buffer) -> Result<Entered<'_>, Failure> {
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
-    let Ok(_gate) = buffer.gate.read() else {
-        return Ok(None);
-    };
+    let _gate = buffer.gate.read()?;
     if buffer.is_revoked() {
         return Err(Failure::Sigbus);
     }
-    Ok(Some(Entered { memory, _gate }))
+    Ok(Entered { memory, _gate })
 }
 
 /// Maps the frame that was touched by `insert`.
@@ -48,16 +46,14 @@ fn insert<T>(
     buffer: &Buffer,
     fault: &VmFault<'_, T>,
     insert: impl FnOnce(&Memory, Pfn<'_>) -> Result<Installed, Failure>,
-) -> Result<Option<Installed>, Failure>
+) -> Result<Installed, Failure>
 where
     T: VmOperations<Owner = Buffer>,
 {
-    let Some(entered) = enter(buffer)? else {
-        return Ok(None);
-    };
+    let entered = enter(buffer)?;
     let memory = entered.memory;
     let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
-    insert(memory, pfn).map(Some)
+    insert(memory, pfn)
 }
 
 /// Maps a frame that can be written from now on, and records that it was.
@@ -80,23 +76,15 @@ where
 pub(super) fn end(
     watch: Watch<'_>,
     pages: usize,
-    result: Result<Option<Installed>, Failure>,
-) -> Result<Option<Installed>, Failure> {
+    result: Result<Installed, Failure>,
+) -> Result<Installed, Failure> {
     match result {
-        Ok(Some(installed)) => {
+        Ok(installed) => {
             watch.end(Ending::Done, pages);
-            Ok(Some(installed))
-        }
-        Ok(None) => {
-            watch.end(Ending::Retry, 0);
-            Ok(None)
+            Ok(installed)
         }
         Err(failure) => Err(watch.fail(failure)),
     }
-}
-
-pub(super) fn outcome(installed: Option<Installed>) -> Outcome {
-    installed.map_or(Outcome::Retry, Outcome::Installed)
 }
 
 /// Maps one frame.
@@ -113,7 +101,7 @@ where
             fault.insert_pfn(pfn)
         }
     });
-    end(watch, 1, result).map(outcome)
+    end(watch, 1, result).map(Outcome::Installed)
 }
 
 /// Maps a frame and its neighbours, without sleeping.
@@ -160,8 +148,7 @@ where
     let result = insert(buffer, fault, |memory, pfn| {
         insert_dirty(buffer, fault, memory, pfn)
     });
-    let installed = end(watch, 1, result)?;
-    Ok(installed.map_or(PfnMkwrite::Retry, PfnMkwrite::Installed))
+    end(watch, 1, result).map(PfnMkwrite::Installed)
 }
 
 /// Maps a frame, and those around it if it is read.
@@ -180,7 +167,7 @@ fn mixed_fault(buffer: &Buffer, fault: &VmFault<'_, Mixed>) -> Result<Outcome, F
         }
         Ok(installed)
     });
-    end(watch, count, result).map(outcome)
+    end(watch, count, result).map(Outcome::Installed)
 }
 
 operations! {

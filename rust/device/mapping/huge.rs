@@ -29,7 +29,6 @@ fn end(
             match outcome {
                 HugeOutcome::Installed(_) => watch.end(Ending::Done, pages),
                 HugeOutcome::Fallback => watch.end(Ending::Fallback, 0),
-                HugeOutcome::Retry => watch.end(Ending::Retry, 0),
             }
             Ok(outcome)
         }
@@ -57,10 +56,7 @@ fn folio(buffer: &Buffer, fault: &HugeFault<'_, Folios>) -> Result<HugeOutcome, 
     if buffer.memory().is_none_or(|m| range.end > m.pages()) {
         return Ok(HugeOutcome::Fallback);
     }
-    match pages::wanted(buffer, range.start)? {
-        Some(page) => fault.insert_folio(&page),
-        None => Ok(HugeOutcome::Retry),
-    }
+    fault.insert_folio(&pages::wanted(buffer, range.start)?)
 }
 
 /// Maps frames that follow each other, with the gate held.
@@ -68,33 +64,35 @@ fn run(buffer: &Buffer, fault: &HugeFault<'_, Frames>) -> Result<HugeOutcome, Fa
     let Some(range) = fault.range() else {
         return Ok(HugeOutcome::Fallback);
     };
-    let Some(entered) = frames::enter(buffer)? else {
-        return Ok(HugeOutcome::Retry);
-    };
+    let entered = frames::enter(buffer)?;
     match entered.memory.backing.frames(range.start, range.len()) {
         Some(frames) => fault.insert_pfn(frames),
         None => Ok(HugeOutcome::Fallback),
     }
 }
 
-/// Maps one frame, where a huge entry does not fit or is not wanted.
+/// Maps one frame, where a huge entry does not fit or is not wanted. Adds to `count` how many.
 ///
 /// Alone, since the functions that insert a small entry do not expect a huge one (`walk_to_pmd()`,
 /// mm/memory.c), and another fault may be about to insert that: it wanted it before the process
 /// switched huge pages off, say.
-fn alone(buffer: &Buffer, fault: &VmFault<'_, Frames>) -> Result<Option<Installed>, Failure> {
+fn alone(
+    buffer: &Buffer,
+    fault: &VmFault<'_, Frames>,
+    count: &mut usize,
+) -> Result<Installed, Failure> {
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
-    let Ok(_gate) = buffer.gate.write() else {
-        return Ok(None);
-    };
+    let _gate = buffer.gate.write()?;
     if buffer.is_revoked() {
         return Err(Failure::Sigbus);
     }
-    if fault.is_huge() {
-        return Ok(None);
+    if let Some(installed) = fault.installed_huge() {
+        return Ok(installed);
     }
     let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
-    fault.insert_pfn(pfn).map(Some)
+    let installed = fault.insert_pfn(pfn)?;
+    *count += 1;
+    Ok(installed)
 }
 
 operations! {
@@ -119,7 +117,9 @@ operations! {
     frames Frames: PfnMap {
         fn fault(buffer: &Buffer, fault: &VmFault<'_, Self>) -> Result<Outcome, Failure> {
             let watch = Watch::fault(Op::Fault, fault);
-            frames::end(watch, 1, alone(buffer, fault)).map(frames::outcome)
+            let mut count = 0;
+            let result = alone(buffer, fault, &mut count);
+            frames::end(watch, count, result).map(Outcome::Installed)
         }
 
         #[inline]

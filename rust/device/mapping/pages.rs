@@ -8,11 +8,9 @@ use super::prelude::*;
 use crate::{
     setup::Strategy,
     vm::{
-        fault::{
-            Mkwrite,
-            MkwriteFault, //
-        },
+        fault::MkwriteFault,
         page::{
+            LockedPage,
             LockedRef,
             PageList, //
         },
@@ -21,16 +19,15 @@ use crate::{
 
 /// The page that a fault is to get, locked: who takes its lock afterwards finds it mapped.
 #[inline(always)]
-pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<Option<LockedRef>, Failure> {
+pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<LockedRef, Failure> {
     // `mmap` has checked the bounds, and a VMA cannot grow. Still, what is asked for here decides.
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
-    let Some(page) = memory.backing.page_or_allocate(pgoff)?.get_locked() else {
-        return Ok(None);
-    };
+    let page = memory.backing.page_or_allocate(pgoff)?;
+    let page = page.get_locked().ok_or(Failure::Killed)?;
     if buffer.is_revoked() {
         return Err(Failure::Sigbus);
     }
-    Ok(Some(page))
+    Ok(page)
 }
 
 /// Gives one page.
@@ -41,13 +38,9 @@ where
 {
     let watch = Watch::fault(Op::Fault, fault);
     match wanted(buffer, fault.pgoff()) {
-        Ok(Some(page)) => {
+        Ok(page) => {
             watch.end(Ending::Done, 1);
             Ok(Outcome::Locked(page))
-        }
-        Ok(None) => {
-            watch.end(Ending::Retry, 0);
-            Ok(Outcome::Retry)
         }
         Err(failure) => Err(watch.fail(failure)),
     }
@@ -80,11 +73,7 @@ where
     let watch = Watch::fault(Op::Fault, fault);
     // The page itself comes from here, locked, and the core maps it.
     let page = match wanted(buffer, fault.pgoff()) {
-        Ok(Some(page)) => page,
-        Ok(None) => {
-            watch.end(Ending::Retry, 0);
-            return Ok(Outcome::Retry);
-        }
+        Ok(page) => page,
         Err(failure) => return Err(watch.fail(failure)),
     };
     watch.end(Ending::Done, 1 + neighbours(buffer, memory, fault));
@@ -125,15 +114,15 @@ where
 fn page_mkwrite<'a, T>(
     buffer: &Buffer,
     mkwrite: &MkwriteFault<'a, T>,
-) -> Result<Mkwrite<'a>, Failure>
+) -> Result<LockedPage<'a>, Failure>
 where
     T: VmOperations<Owner = Buffer>,
 {
     let fault = mkwrite.fault();
     let watch = Watch::fault(Op::PageMkwrite, fault);
-    let Some(page) = mkwrite.lock_page() else {
-        watch.end(Ending::Retry, 0);
-        return Ok(Mkwrite::Retry);
+    let page = match mkwrite.lock_page() {
+        Ok(page) => page,
+        Err(failure) => return Err(watch.fail(failure)),
     };
     let dirty = buffer.memory().and_then(|m| m.dirty.as_ref());
     if buffer.is_revoked() {
@@ -144,7 +133,7 @@ where
         buffer.mark_dirty(dirty, fault.pgoff());
     }
     watch.end(Ending::Done, 1);
-    Ok(Mkwrite::Locked(page))
+    Ok(page)
 }
 
 operations! {
@@ -169,7 +158,7 @@ operations! {
         fn page_mkwrite<'a>(
             buffer: &Buffer,
             fault: &MkwriteFault<'a, Self>,
-        ) -> Result<Mkwrite<'a>, Failure> {
+        ) -> Result<LockedPage<'a>, Failure> {
             self::page_mkwrite(buffer, fault)
         }
     }
@@ -197,7 +186,7 @@ operations! {
         fn page_mkwrite<'a>(
             buffer: &Buffer,
             fault: &MkwriteFault<'a, Self>,
-        ) -> Result<Mkwrite<'a>, Failure> {
+        ) -> Result<LockedPage<'a>, Failure> {
             self::page_mkwrite(buffer, fault)
         }
     }

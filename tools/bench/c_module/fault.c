@@ -48,7 +48,7 @@ static __always_inline vm_fault_t hand_over(struct vm_fault *vmf, struct page *p
 /* The outcome of what was not done. */
 static unsigned int outcome(vm_fault_t ret)
 {
-	return ret & VM_FAULT_NOPAGE ? MMLENS_OUTCOME_RETRY : MMLENS_OUTCOME_SIGBUS;
+	return ret & VM_FAULT_NOPAGE ? MMLENS_OUTCOME_KILLED : MMLENS_OUTCOME_SIGBUS;
 }
 
 static __always_inline vm_fault_t fault(struct vm_fault *vmf, bool watched)

@@ -97,7 +97,7 @@ const OPS: [(u32, &str); sys::MMLENS_OP_COUNT as usize] = [
 
 const OUTCOMES: [(u32, &str); 6] = [
     (sys::MMLENS_OUTCOME_DONE, "done"),
-    (sys::MMLENS_OUTCOME_RETRY, "retry"),
+    (sys::MMLENS_OUTCOME_KILLED, "killed"),
     (sys::MMLENS_OUTCOME_FALLBACK, "fallback"),
     (sys::MMLENS_OUTCOME_SIGBUS, "sigbus"),
     (sys::MMLENS_OUTCOME_OOM, "oom"),
