@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
@@ -294,6 +295,86 @@ TEST_F_TIMEOUT(fault, killed_while_threads_fault, 120)
 	EXPECT_EQ(1, device_info(self->fd).mappings);
 	fill_pages(self->map, PAGES, 9);
 	EXPECT_TRUE(pages_have(self->map, PAGES, 9));
+}
+
+/* Faults in kernel mode for ever, each time with nothing mapped there. */
+static void fault_in_the_kernel(char *p)
+{
+	for (;;) {
+		madvise(p, page_size(), MADV_DONTNEED);
+		/* One store of one word. */
+		syscall(SYS_getcpu, p, NULL, NULL);
+	}
+}
+
+static void map_for_ever(int fd, size_t pages)
+{
+	for (;;) {
+		void *map = device_map(fd, RW, MAP_SHARED, pages, 0);
+
+		if (map == MAP_FAILED || munmap(map, pages * page_size()))
+			_exit(1);
+	}
+}
+
+struct restorer {
+	_Atomic bool stop;
+	int fd, error;
+};
+
+static void *restore_for_ever(void *arg)
+{
+	struct restorer *me = arg;
+
+	while (!me->stop && !me->error)
+		me->error = device_restore(me->fd);
+	return NULL;
+}
+
+/*
+ * Who waits in the kernel for its turn, and is killed, does not come back to ask again and
+ * again: with a real-time class it would keep those from running that it waits for. A mapping
+ * that is filled by mmap() keeps RESTORE waiting, and that the faults.
+ */
+TEST_F_TIMEOUT(fault, who_is_killed_in_the_kernel_faults_no_more, 120)
+{
+	const size_t pages = (8 << 20) / page_size();
+	struct restorer restorer = { .fd = device_make("vmap,mixed,eager", pages) };
+	int kills = effort(100);
+	__u64 killed = 0;
+	pthread_t thread;
+	pid_t mapper;
+	char *map;
+
+	ASSERT_LE(0, restorer.fd);
+	map = device_map(restorer.fd, RW, MAP_SHARED, pages, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	mapper = child_fork();
+	if (!mapper)
+		map_for_ever(restorer.fd, pages);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, restore_for_ever, &restorer));
+	for (int i = 0; i < kills || !killed; i++) {
+		__u64 before = killed;
+		pid_t pid = child_fork();
+		int status;
+
+		if (!pid)
+			fault_in_the_kernel(map);
+		usleep(2000 + 500 * (i % 8));
+		kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(SIGKILL, status);
+		killed = device_op(restorer.fd, MMLENS_OP_FAULT).outcome[MMLENS_OUTCOME_KILLED];
+		ASSERT_LE(killed, before + 1);
+	}
+	restorer.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, restorer.error);
+	EXPECT_EQ(0, waitpid(mapper, NULL, WNOHANG));
+	target_end(mapper);
+	EXPECT_EQ(1, device_info(restorer.fd).mappings);
+	fill_pages(map, pages, 3);
+	EXPECT_TRUE(pages_have(map, pages, 3));
 }
 
 TEST_F(fault, tables_agree_with_pagemap)
