@@ -31,6 +31,8 @@ static void many_tables(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < TABLES; i++)
 		map[i * span] = 1;
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT))
+		abort();
 }
 
 FIXTURE(killed)
@@ -188,31 +190,65 @@ static void on_tick(int signal)
 
 static const struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never;
 
-static bool are_same(const struct records *expected, const struct records *got)
+/* Counts are told apart by the calls, whose number may differ: what they counted is the same. */
+static bool are_same(unsigned int form, const struct records *expected, const struct records *got)
 {
-	return got->nr == expected->nr && (got->size != expected->size ||
-	       !memcmp(expected->bytes, got->bytes, got->size));
+	if (form == MMLENS_FORM_COUNTS)
+		return got->nr == expected->nr;
+	return got->nr == expected->nr && got->size == expected->size &&
+	       !memcmp(expected->bytes, got->bytes, got->size);
 }
 
-/* The kernel changes something of who is stopped, such as what is young, but not more often. */
+/* Where they differ first, by words. */
+static void show_difference(const struct records *expected, const struct records *got)
+{
+	const uint64_t *one = (void *)expected->bytes, *other = (void *)got->bytes;
+	size_t bytes = expected->size < got->size ? expected->size : got->size;
+	size_t words = bytes / sizeof(*one), at = 0;
+
+	while (at < words && one[at] == other[at])
+		at++;
+	printf("# %zu bytes, %llu records; with signals %zu, %llu", expected->size,
+	       (unsigned long long)expected->nr, got->size, (unsigned long long)got->nr);
+	if (at < words)
+		printf("; word %zu is %#llx, with signals %#llx", at,
+		       (unsigned long long)one[at], (unsigned long long)other[at]);
+	printf("\n");
+}
+
+/*
+ * How often something of who is stopped may change by the kernel's own hand between two looks.
+ * What is locked neither ages nor is swapped; it can still be moved.
+ */
 #define CHANGES 4
 
 /*
- * Whether @got is what was @expected, or what is told without signals now, which is expected from
- * then on.
+ * Whether the same is told with signals as without, where without them it is what was @expected,
+ * or else what is expected from then on.
  */
-static bool is_told(int fd, const struct mmlens_walk *walk, struct records *expected,
-		    const struct records *got, unsigned int *changes)
+static bool is_told(int fd, const struct mmlens_walk *walk, struct records *expected)
 {
-	int ret;
+	for (int i = 0; i <= CHANGES; i++) {
+		struct records got;
+		bool same;
 
-	if (are_same(expected, got))
-		return true;
-	walk_free(expected);
-	setitimer(ITIMER_REAL, &never, NULL);
-	ret = walk_all(fd, walk, ROOM, expected);
-	setitimer(ITIMER_REAL, &often, NULL);
-	return !ret && ++*changes <= CHANGES && are_same(expected, got);
+		setitimer(ITIMER_REAL, &often, NULL);
+		if (walk_all(fd, walk, ROOM, &got))
+			return false;
+		setitimer(ITIMER_REAL, &never, NULL);
+		same = are_same(walk->form, expected, &got);
+		if (!same) {
+			show_difference(expected, &got);
+			walk_free(expected);
+			if (walk_all(fd, walk, ROOM, expected))
+				return false;
+			same = are_same(walk->form, expected, &got);
+		}
+		walk_free(&got);
+		if (same)
+			return true;
+	}
+	return false;
 }
 
 /* Signals that are handled: nothing fails, and nothing is told otherwise than without. */
@@ -220,28 +256,16 @@ TEST_F_TIMEOUT(killed, handled_signals_do_not_disturb, 120)
 {
 	/* No SA_RESTART: a call that gives up would be seen. */
 	struct sigaction action = { .sa_handler = on_tick };
-	struct records expected, got;
+	struct records expected;
 
 	sigaction(SIGALRM, &action, NULL);
 	for (unsigned int form = 0; form <= MMLENS_FORM_COUNTS; form++) {
 		struct mmlens_walk walk = walk_of(self->target, form);
-		unsigned int changes = 0;
 
 		ASSERT_EQ(0, walk_all(self->fd, &walk, ROOM, &expected));
-		setitimer(ITIMER_REAL, &often, NULL);
 		/* Some of each, and at least until there was a signal. */
-		for (unsigned long round = 0; round < effort(10) || !ticks; round++) {
-			EXPECT_EQ(0, walk_all(self->fd, &walk, ROOM, &got));
-			/* The counts of several calls are told apart by the calls. */
-			if (form == MMLENS_FORM_COUNTS) {
-				EXPECT_EQ(expected.nr, got.nr);
-			} else {
-				EXPECT_TRUE(is_told(self->fd, &walk, &expected, &got, &changes))
-					TH_LOG("form %u", form);
-			}
-			walk_free(&got);
-		}
-		setitimer(ITIMER_REAL, &never, NULL);
+		for (unsigned long round = 0; round < effort(10) || !ticks; round++)
+			EXPECT_TRUE(is_told(self->fd, &walk, &expected)) TH_LOG("form %u", form);
 		walk_free(&expected);
 	}
 	EXPECT_LT(0, ticks);
