@@ -138,7 +138,6 @@ FIXTURE_SETUP(kernel)
 	if (variant->torment == memory)
 		ASSERT_LT(0, plug_add());
 	self->places = places_now();
-	self->places.has_bad = true;
 	if (variant->torment == memory)
 		ASSERT_TRUE(plug_remove());
 	run_on(1);

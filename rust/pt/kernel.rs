@@ -128,11 +128,11 @@ impl KernelFormat for X86_64 {
     ];
 
     fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
-        let is_huge = raw.0 & x86_64::PSE != 0 && matches!(level, Level::Pmd | Level::Pud);
         match self.decode(raw, level) {
             Entry::None => Entry::None,
-            // Taken out of a mapping (`set_memory_np()`): the frame is still there.
-            Entry::NonPresent(_) if level == Level::Pte || is_huge => Entry::Leaf {
+            // Taken out of a mapping (`set_memory_np()`): the frame is still there. A huge page is not PSE
+            // any more (`__should_split_large_page()`, arch/x86/mm/pat/set_memory.c).
+            Entry::NonPresent(_) if level <= Level::Pud => Entry::Leaf {
                 pfn: self.pfn(raw.0, level, true),
             },
             Entry::Bad if raw.0 & x86_64::PRESENT != 0 => Entry::Table {

@@ -53,7 +53,7 @@ bool line_is_wrong(const char *line, const struct places *places)
 {
 	uint64_t number;
 
-	if (!places->has_bad && strstr(line, " bad "))
+	if (strstr(line, " bad "))
 		return true;
 	/* The frame is the first number that is written so; of frames in no order there is none. */
 	if (number_behind(line, " 0x", 16, &number) && number > places->last_frame)

@@ -22,11 +22,6 @@
 struct places {
 	uint64_t last_frame;	/* of memory or of a device */
 	unsigned int swaps;	/* areas */
-	/*
-	 * With page-table isolation the kernel takes what was its init out of its image, by an
-	 * entry that is neither present nor a leaf (set_memory_np_noalias()).
-	 */
-	bool has_bad;
 };
 
 struct places places_now(void);

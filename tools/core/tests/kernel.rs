@@ -349,6 +349,8 @@ mod entries {
         check(0x8000_0000_1234_5025, Level::Pte, leaf(0x12345), "r");
         // set_memory_np(): not present, with the frame inverted.
         check(0x800f_ffff_edcb_a062, Level::Pte, leaf(0x12345), "");
+        // The same of a huge page, which loses PSE then.
+        check(0x800f_ffff_eddf_f062, Level::Pmd, leaf(0x12200), "");
         // A table entry that no user table would have: NX.
         check(
             0x8000_0000_1234_5063,
