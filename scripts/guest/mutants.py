@@ -175,7 +175,10 @@ def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
     """Runs some tests in a guest with a module."""
     cell = cells.parse(place.cell)
     programs = cells.build_selftests(cell.arch)
+    # A module that comes and goes, for what watches the kernel's tables.
+    other = module.build(cell.find_kernel(), module=module.SAMPLE)
     command = cell.command(seconds, place.append, "--module", str(ko), "--copy", f"{programs}:/selftests")
+    command += ["--copy", f"{other}:/selftests/"]
     command += ["--", "/selftests/run", "--effort", place.effort]
     command += [" -r ".join(test.split(" ", 1)) for test in tests]
     done = subprocess.run(
