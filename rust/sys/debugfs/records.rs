@@ -172,15 +172,11 @@ impl<R: Records> Table<R> {
         let _lock = unsafe { SeqLock::lock(m) }?;
         // SAFETY: The lock is held.
         change(&mut unsafe { Self::cursor(m) }.records)?;
-        // What was made for the last reader is of no use any more.
+        // What was made for the last reader is of no use any more: a read from the start makes it
+        // anew, and one from anywhere else too, if it is not where the last one ended
+        // (`seq_read_iter()`).
         // SAFETY: The lock is held, which this field is under. (Not the lock itself: another task
         // may be waiting for it, so there is no `&mut` to the whole.)
-        unsafe { (*m).index = 0 };
-        // SAFETY: The same.
-        unsafe { (*m).count = 0 };
-        // SAFETY: The same.
-        unsafe { (*m).from = 0 };
-        // SAFETY: The same.
         unsafe { (*m).read_pos = 0 };
         Ok(())
     }
