@@ -191,6 +191,67 @@ static void read_text(struct desk *desk, int fd)
 	close(fd);
 }
 
+/*
+ * Whether the header knows all that was asked for: anything else is refused, so that it can mean
+ * something one day.
+ */
+static bool is_in_the_header(const struct request *request)
+{
+	union {
+		struct mmlens_info info;
+		struct mmlens_stats stats;
+		struct mmlens_setup setup;
+		struct mmlens_events events;
+		struct mmlens_dirty dirty;
+		struct mmlens_revoke revoke;
+		struct mmlens_walk walk;
+		struct mmlens_query query;
+		struct mmlens_text text;
+		struct mmlens_machine machine;
+	} asked = { };
+	__u32 what;
+
+	memcpy(&asked, request->bytes, request_known(request));
+	switch (request->nr) {
+	case _IOC_NR(MMLENS_IOC_INFO):
+		return !asked.info.reserved;
+	case _IOC_NR(MMLENS_IOC_STATS):
+		return asked.stats.op < MMLENS_OP_COUNT;
+	case _IOC_NR(MMLENS_IOC_SETUP):
+		return asked.setup.backing <= MMLENS_BACKING_IOREMAP &&
+		       asked.setup.strategy <= MMLENS_STRATEGY_HUGE &&
+		       asked.setup.page_kind <= MMLENS_PAGE_KIND_MIXED &&
+		       asked.setup.cache <= MMLENS_CACHE_UC &&
+		       !(asked.setup.flags & ~(MMLENS_SETUP_TRACK | MMLENS_SETUP_NOSPLIT)) &&
+		       !(asked.setup.around & (asked.setup.around - 1)) && !asked.setup.reserved;
+	case _IOC_NR(MMLENS_IOC_EVENTS):
+		return asked.events.record_size == sizeof(struct mmlens_event);
+	case _IOC_NR(MMLENS_IOC_DIRTY):
+		return !(asked.dirty.flags & ~MMLENS_DIRTY_PEEK);
+	case _IOC_NR(MMLENS_IOC_REVOKE):
+		return !(asked.revoke.flags & ~MMLENS_REVOKE_COWS);
+	case _IOC_NR(MMLENS_IOC_RESTORE):
+		return !asked.revoke.flags;
+	case _IOC_NR(MMLENS_IOC_WALK):
+		return asked.walk.form <= MMLENS_FORM_COUNTS && !(asked.walk.buffer % 8) &&
+		       !(asked.walk.flags & ~(MMLENS_WALK_PAGES | MMLENS_WALK_NAMES));
+	case _IOC_NR(MMLENS_IOC_QUERY):
+		what = asked.query.what;
+		return what <= MMLENS_QUERY_TRANSLATE && !asked.query.reserved &&
+		       (what != MMLENS_QUERY_GAP || !asked.query.address) &&
+		       (what == MMLENS_QUERY_GAP || what == MMLENS_QUERY_INTERSECTION) ==
+		       !!asked.query.length;
+	case _IOC_NR(MMLENS_IOC_TEXT):
+		what = asked.text.what;
+		return what <= MMLENS_TEXT_BUFFERS && !asked.text.reserved &&
+		       (what < MMLENS_TEXT_KERNEL_LAYOUT || !asked.text.pid);
+	case _IOC_NR(MMLENS_IOC_MACHINE):
+		return !asked.machine.reserved[0] && !asked.machine.reserved[1] &&
+		       !asked.machine.reserved[2];
+	}
+	return true;
+}
+
 void request_check(const struct request *request, struct desk *desk, int ret, bool has_out)
 {
 	/* Aligned, which it need not be where it was. */
@@ -203,6 +264,7 @@ void request_check(const struct request *request, struct desk *desk, int ret, bo
 	is_apart = !request->out_bytes || request->at + request->size <= request->out ||
 		   request->out + request->out_bytes <= request->at;
 	has_out &= is_apart;
+	CHECK(is_in_the_header(request));
 	/* Its size is as it was, and what the kernel does not know. */
 	CHECK(!memcmp(bytes, request->bytes, 4));
 	CHECK(!is_apart ||
