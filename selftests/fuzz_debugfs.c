@@ -100,18 +100,46 @@ static void write_control(struct fuzz *f, pid_t pid)
 	close(fd);
 }
 
+/* These bytes are at @pos of all that is read, or what is read changes. */
+static bool is_piece(int fd, size_t pos, const char *bytes, size_t size)
+{
+	size_t len, len_again;
+	char *all = fuzz_text_all(fd, &len), *again = NULL;
+	bool is = all && (size ? pos + size <= len && !memcmp(all + pos, bytes, size) :
+			  pos >= len);
+
+	if (all && !is) {
+		again = fuzz_text_all(fd, &len_again);
+		is = again && (len != len_again || memcmp(all, again, len));
+	}
+	free(all);
+	free(again);
+	return is;
+}
+
 static void write_query(struct fuzz *f, struct fuzz_text *file, pid_t pid)
 {
 	char text[400];
 	size_t len = fuzz_words(f, pid, true, text, sizeof(text) - 100);
+	char begun[30], rest[200];
+	ssize_t ended = pread(file->fd, begun, fuzz_from(f, 1, sizeof(begun)), 0);
 	ssize_t got = write(file->fd, text, len);
 
 	fuzz_note("query '%.*s': %zd", (int)len, text, got);
 	FUZZ_EXPECT(f, got == (ssize_t)len || (got == -1 && errno == EINVAL), "%zd: %d", got,
 		    errno);
-	FUZZ_EXPECT(f, got < 0 || !lseek(file->fd, 0, SEEK_CUR), "%s", text);
-	if (got > 0)
-		fuzz_good(GOOD_WRITTEN);
+	if (got <= 0)
+		return;
+	fuzz_good(GOOD_WRITTEN);
+	/* Who goes on where a read of the last answer has ended gets a piece of this one. */
+	got = pread(file->fd, rest, sizeof(rest), ended);
+	/* To ask where it is makes a seq file begin anew. */
+	FUZZ_EXPECT(f, !lseek(file->fd, 0, SEEK_CUR), "%s", text);
+	/* Answers about this process change all the time. */
+	if (file->goal != FUZZ_GOOD_QUERY)
+		return;
+	FUZZ_EXPECT(f, ended >= 0 && got >= 0 && is_piece(file->fd, ended, rest, got),
+		    "%.*s: at %zd: '%.*s'", (int)len, text, ended, (int)got, rest);
 }
 
 /* Nobody else does anything, and the target is stopped. */

@@ -22,8 +22,7 @@ static const char *const of_none[] = {
 
 #define NR(array) (sizeof(array) / sizeof(*(array)))
 
-/* Grows with each read, from the beginning on; NULL and errno. */
-static char *in_one_go(int fd, size_t *len)
+char *fuzz_text_all(int fd, size_t *len)
 {
 	size_t room = 1 << 18, have = 0;
 	char *text = malloc(room);
@@ -106,7 +105,7 @@ static void compare(struct fuzz *f, struct fuzz_text *file, size_t pos, const ch
 
 	if (file->text && is_piece(file, pos, bytes, size))
 		return;
-	again = in_one_go(file->fd, &len);
+	again = fuzz_text_all(file->fd, &len);
 	FUZZ_EXPECT(f, again, "%s: %d", file->name, errno);
 	while (same < size && pos + same < len && bytes[same] == again[pos + same])
 		same++;

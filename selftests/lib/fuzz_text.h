@@ -28,6 +28,8 @@ struct fuzz_text {
 /* Opens any file: of that folder, of self, or of no process. False and errno if it cannot be. */
 bool fuzz_text_open(struct fuzz *f, pid_t pid, struct fuzz_text *file);
 void fuzz_text_close(struct fuzz_text *file);
+/* All of it in one go, from the beginning on, to be freed; NULL and errno. */
+char *fuzz_text_all(int fd, size_t *len);
 /*
  * One random call. If nobody takes the file away nothing fails, but for what is wrong in
  * itself, and a stable text is the same whatever the size of the pieces.
