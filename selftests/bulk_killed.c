@@ -4,12 +4,14 @@
  * process that it looks at; one that is handled does not disturb it.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
 #include "kselftest_harness.h"
+#include "lib/arena.h"
 #include "lib/device.h"
 #include "lib/module.h"
 #include "lib/texts.h"
@@ -116,53 +118,78 @@ static char state_of(pid_t pid)
 	return state;
 }
 
-/* Whether it sleeps and cannot be disturbed, before @other (0: none) has ended. */
+/*
+ * Whether it sleeps and cannot be disturbed, before @other has ended: longer than it would for a
+ * page of its own or the like.
+ */
 static bool comes_to_wait(pid_t pid, pid_t other)
 {
-	while (state_of(pid) != 'D')
-		if (state_of(pid) == 'Z' || (other && state_of(other) == 'Z'))
+	for (int looks = 0; looks < 10; usleep(500)) {
+		char state = state_of(pid);
+
+		if (state == 'Z' || state_of(other) == 'Z')
 			return false;
+		looks = state == 'D' ? looks + 1 : 0;
+	}
 	return true;
 }
 
+/* How long one that is killed has to be gone, in steps of 10 ms. */
+#define PATIENCE 1000
+
 /*
- * One makes a large buffer; another, which has the same file, waits in mmap() until it is made,
- * and with its mmap lock; a third waits for that, to look at the second. Returns whether it was
- * gone before the second had its mapping; -1: they were too fast.
+ * One makes a large buffer, and has its processor only when nobody else wants it; another, which
+ * has the same file, waits in mmap() until it is made, and with its mmap lock; a third waits for
+ * that, to look at the second, and is killed. Meanwhile somebody else wants the processor of the
+ * first. Returns whether the third was gone before the second had its mapping; -1: they were too
+ * fast.
  */
 static int kill_one_who_waits(int fd)
 {
 	struct mmlens_setup setup = device_words("vmalloc", 192 * MIB / page_size());
+	static const struct sched_param none;
 	int buffer = device_open(O_RDWR), ret = -1;
-	pid_t maker, mapper = 0, looker = 0;
+	pid_t maker, hog, mapper, looker = 0;
 
-	maker = fork();
-	if (!maker)
+	maker = child_fork();
+	if (!maker) {
+		run_on(1);
+		sched_setscheduler(0, SCHED_IDLE, &none);
 		_exit(!!ioctl(buffer, MMLENS_IOC_SETUP, &setup));
+	}
 	usleep(10000);
-	mapper = fork();
+	hog = child_fork();
+	if (!hog) {
+		run_on(1);
+		for (;;)
+			;
+	}
+	run_on(0);
+	mapper = child_fork();
 	if (!mapper) {
 		device_map(buffer, RW, MAP_SHARED, 1, 0);
 		_exit(0);
 	}
 	if (!comes_to_wait(mapper, maker))
 		goto out;
-	looker = fork();
+	looker = child_fork();
 	if (!looker)
 		look(fd, mapper, MMLENS_FORM_VMAS);
 	if (!comes_to_wait(looker, mapper))
 		goto out;
 	kill(looker, SIGKILL);
-	waitpid(looker, NULL, 0);
-	looker = 0;
-	ret = state_of(mapper) == 'D' ? 1 : -1;
+	ret = 0;
+	for (int i = 0; i < PATIENCE && !ret; i++, usleep(10000))
+		ret = waitpid(looker, NULL, WNOHANG) == looker;
+	if (ret)
+		looker = 0;
+	if (state_of(mapper) != 'D')
+		ret = -1;
 out:
-	if (looker > 0) {
-		kill(looker, SIGKILL);
-		waitpid(looker, NULL, 0);
-	}
+	target_end(hog);
 	waitpid(mapper, NULL, 0);
 	waitpid(maker, NULL, 0);
+	target_end(looker);
 	close(buffer);
 	return ret;
 }
@@ -171,6 +198,8 @@ TEST_F_TIMEOUT(killed, while_it_waits_for_the_mmap_lock, 120)
 {
 	int ret = -1;
 
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is one processor");
 	if (device_info(self->fd).max_bytes < 192 * MIB)
 		SKIP(return, "buffers cannot be that large");
 	for (int i = 0; ret < 0 && i < 8; i++)
