@@ -52,7 +52,8 @@ use kernel::{
         new_mutex,
         Arc,
         ArcBorrow,
-        Mutex, //
+        Mutex,
+        MutexGuard, //
     },
 };
 use system::Kernel;
@@ -75,11 +76,37 @@ fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<Files<Target
         .transaction::<query::Query>(c"query")
 }
 
+/// A process that is attached.
+enum Slot {
+    Attached(Files<Target>),
+    /// Its folder is being removed. The number that it is called by, which no other can have as long as
+    /// it is there: debugfs would complain.
+    Leaving(i32),
+}
+
+impl Slot {
+    /// The process, unless it is leaving.
+    fn pid(&self) -> Option<&Pid> {
+        match self {
+            Slot::Attached(files) => files.data().pid(),
+            Slot::Leaving(_) => None,
+        }
+    }
+
+    /// Whether its folder is called so.
+    fn is_called(&self, nr: i32) -> bool {
+        match self {
+            Slot::Attached(files) => files.data().pid().is_some_and(|pid| pid.nr() == nr),
+            Slot::Leaving(number) => *number == nr,
+        }
+    }
+}
+
 /// What the files of the top folder work on.
 #[pin_data]
 struct Lens {
     #[pin]
-    targets: Mutex<KVec<Files<Target>>>,
+    targets: Mutex<KVec<Slot>>,
     _self: Files<Target>,
     _kernel: Files<Kernel>,
     _buffers: Files<()>,
@@ -90,13 +117,29 @@ impl Lens {
     /// The process number `index` that is attached.
     fn target(&self, index: usize) -> Option<Pid> {
         let targets = self.targets.lock();
-        targets.get(index).and_then(|t| t.data().pid()).cloned()
+        targets.iter().filter_map(Slot::pid).nth(index).cloned()
+    }
+
+    /// Removes the folder of the target at `index`, which is called `nr`. Waits for its readers, so not
+    /// with the lock.
+    fn remove(&self, mut targets: MutexGuard<'_, KVec<Slot>>, index: usize, nr: i32) {
+        let Some(slot) = targets.get_mut(index) else {
+            return;
+        };
+        let gone = core::mem::replace(slot, Slot::Leaving(nr));
+        drop(targets);
+        drop(gone);
+        let mut targets = self.targets.lock();
+        // Others may have come and gone.
+        if let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) {
+            drop(targets.remove(index));
+        }
     }
 
     /// Makes the folder of the process with number `nr` in the pid namespace of the caller.
     ///
-    /// Errors: `ESRCH` if there is no such task, `EEXIST` if it is attached, `ENOSPC` if there are too
-    /// many.
+    /// Errors: `ESRCH` if there is no such task; `EEXIST` if it is attached, or is being detached, or
+    /// what had its number is; `ENOSPC` if there are too many.
     fn attach(&self, nr: i32) -> Result {
         let pid = Pid::find(nr).ok_or(ESRCH)?;
         if pid.task().is_none() {
@@ -106,15 +149,13 @@ impl Lens {
         let name = CString::try_from_fmt(fmt!("{nr}"))?;
 
         let mut targets = self.targets.lock();
-        while let Some(index) = position(&targets, |p| p.nr() == nr) {
-            if targets.get(index).and_then(|t| t.data().pid()) == Some(&pid) {
-                return Err(EEXIST);
+        while let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) {
+            match targets.get(index).and_then(Slot::pid) {
+                // That process is dead, and its number has been given to this one.
+                Some(other) if *other != pid => (),
+                _ => return Err(EEXIST),
             }
-            // That process is dead, and its number has been given to this one.
-            let dead = targets.remove(index);
-            // Removing files waits for their readers: not with the lock.
-            drop(targets);
-            drop(dead);
+            self.remove(targets, index, nr);
             targets = self.targets.lock();
         }
         if targets.len() >= MAX_TARGETS {
@@ -122,7 +163,7 @@ impl Lens {
         }
         targets.reserve(1, GFP_KERNEL)?;
         let target = folder(&name, &self.dir, Target::Pid(pid))?;
-        targets.push(target, GFP_KERNEL)?;
+        targets.push(Slot::Attached(target), GFP_KERNEL)?;
         Ok(())
     }
 
@@ -130,13 +171,12 @@ impl Lens {
     ///
     /// Errors: `ENOENT` if it is not attached.
     fn detach(&self, nr: i32) -> Result {
-        let mut targets = self.targets.lock();
+        let targets = self.targets.lock();
         // A pid keeps its numbers when the process is gone.
-        let index = position(&targets, |p| p.vnr() == nr).ok_or(ENOENT)?;
-        let target = targets.remove(index);
-        // As above.
-        drop(targets);
-        drop(target);
+        let is_it = |slot: &Slot| slot.pid().is_some_and(|pid| pid.vnr() == nr);
+        let index = targets.iter().position(is_it).ok_or(ENOENT)?;
+        let name = targets.get(index).and_then(Slot::pid).map_or(0, Pid::nr);
+        self.remove(targets, index, name);
         Ok(())
     }
 }
@@ -249,13 +289,6 @@ fn parse_pid(command: &str) -> Result<i32> {
         return Err(EINVAL);
     }
     command.parse().ok().filter(|&nr| nr > 0).ok_or(EINVAL)
-}
-
-/// Where the target is that `is_it` knows.
-fn position(targets: &[Files<Target>], is_it: impl Fn(&Pid) -> bool) -> Option<usize> {
-    targets
-        .iter()
-        .position(|t| t.data().pid().is_some_and(&is_it))
 }
 
 /// `attach`. Errors: `EINVAL` if it is no pid; those of [`Lens::attach`].

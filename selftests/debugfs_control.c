@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which processes can be looked at: attach, detach, targets, self. */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -168,6 +173,101 @@ TEST_F(control, detach_ends_open_files)
 		EXPECT_EQ(EIO, errno);
 		close(fd);
 	}
+}
+
+static void *detach_it(void *arg)
+{
+	return (void *)(long)lens_detach(*(pid_t *)arg);
+}
+
+struct read_call {
+	int fd;
+	char *to;
+};
+
+static void *read_it(void *arg)
+{
+	struct read_call *me = arg;
+
+	return (void *)read(me->fd, me->to, page_size());
+}
+
+static bool is_listed(pid_t pid)
+{
+	char *text = read_file(LENS "/targets", NULL), line[16];
+	bool is;
+
+	snprintf(line, sizeof(line), "\n%d ", pid);
+	is = text && strstr(text, line);
+	free(text);
+	return is;
+}
+
+/* Whether one of the lines that can be read from the kernel's log now has the words. */
+static bool log_has(int kmsg, const char *words)
+{
+	char line[1024];
+	bool has = false;
+	ssize_t got;
+
+	while ((got = read(kmsg, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		line[got > 0 ? got : 0] = '\0';
+		has |= !!strstr(line, words);
+	}
+	return has;
+}
+
+/*
+ * A read waits for the page where it is to store what it has read, for as long as we like; detach
+ * waits for the read. Meanwhile the folder is there, and cannot be made.
+ */
+TEST_F(control, attach_while_detach_waits)
+{
+	int uffd = syscall(SYS_userfaultfd, O_NONBLOCK | O_CLOEXEC);
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct uffdio_register watched = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct pollfd fault = { .fd = uffd, .events = POLLIN };
+	struct read_call call;
+	pthread_t reader, detacher;
+	pid_t pid = getpid();
+	void *ret;
+
+	if (uffd < 0)
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	ASSERT_LE(0, kmsg);
+	ASSERT_LE(0, lseek(kmsg, 0, SEEK_END));
+	ASSERT_EQ(0, lens_attach(pid));
+	call.fd = lens_open(pid, "mm");
+	ASSERT_LE(0, call.fd);
+	call.to = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	watched.range.start = (uintptr_t)call.to;
+	watched.range.len = page_size();
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &watched));
+	ASSERT_EQ(0, pthread_create(&reader, NULL, read_it, &call));
+	ASSERT_EQ(1, poll(&fault, 1, -1));
+	ASSERT_EQ(0, pthread_create(&detacher, NULL, detach_it, &pid));
+	/* Before it has begun, detach would wait here, and for ever. */
+	while (is_listed(pid))
+		usleep(1000);
+	for (int i = 0; i < 20; i++) {
+		EXPECT_EQ(-EEXIST, lens_attach(pid));
+		usleep(5000);
+	}
+	EXPECT_EQ(-ENOENT, lens_detach(pid));
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_UNREGISTER, &watched.range));
+	ASSERT_EQ(0, pthread_join(reader, &ret));
+	EXPECT_LT(0, (long)ret);
+	ASSERT_EQ(0, pthread_join(detacher, &ret));
+	EXPECT_EQ(0, (long)ret);
+	EXPECT_FALSE(log_has(kmsg, "already exists"));
+	EXPECT_EQ(0, lens_attach(pid));
+	EXPECT_EQ(0, lens_detach(pid));
+	close(call.fd);
+	close(kmsg);
+	close(uffd);
 }
 
 TEST_F(control, self_is_the_one_who_opens)
