@@ -109,6 +109,8 @@ const char *sweep_start(struct sweep *sweep)
 		{ DEBUGFS "fail_page_alloc/min-order", "0" },
 		{ DEBUGFS "fail_page_alloc/verbose", "1" },
 		{ DEBUGFS "fail_usercopy/verbose", "1" },
+		/* If a test dies, where. */
+		{ "/proc/sys/kernel/print-fatal-signals", "1" },
 	};
 	char text[16];
 
