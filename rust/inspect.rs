@@ -173,9 +173,11 @@ impl Lens {
     fn detach(&self, nr: i32) -> Result {
         let targets = self.targets.lock();
         // A pid keeps its numbers when the process is gone.
-        let is_it = |slot: &Slot| slot.pid().is_some_and(|pid| pid.vnr() == nr);
-        let index = targets.iter().position(is_it).ok_or(ENOENT)?;
-        let name = targets.get(index).and_then(Slot::pid).map_or(0, Pid::nr);
+        let found = targets.iter().enumerate().find_map(|(index, slot)| {
+            let pid = slot.pid().filter(|pid| pid.vnr() == nr)?;
+            Some((index, pid.nr()))
+        });
+        let (index, name) = found.ok_or(ENOENT)?;
         self.remove(targets, index, name);
         Ok(())
     }

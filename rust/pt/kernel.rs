@@ -130,8 +130,8 @@ impl KernelFormat for X86_64 {
     fn decode_kernel(&self, raw: Raw, level: Level) -> Entry {
         match self.decode(raw, level) {
             Entry::None => Entry::None,
-            // Taken out of a mapping (`set_memory_np()`): the frame is still there. A huge page is not PSE
-            // any more (`__should_split_large_page()`, arch/x86/mm/pat/set_memory.c).
+            // Taken out of a mapping (`set_memory_np()`): the frame is still there. A huge page is
+            // not PSE any more (`__should_split_large_page()`, arch/x86/mm/pat/set_memory.c).
             Entry::NonPresent(_) if level <= Level::Pud => Entry::Leaf {
                 pfn: self.pfn(raw.0, level, true),
             },

@@ -166,7 +166,8 @@ impl Installed {
 }
 
 impl<T: VmOperations<Kind = PfnMap>> VmFault<'_, T> {
-    /// What another fault has put there, if the address of this one is mapped by an entry of a pmd now.
+    /// What another fault has put there, if the address of this one is mapped by an entry of a pmd
+    /// now.
     pub(crate) fn installed_huge(&self) -> Option<Installed> {
         // SAFETY: `vmf` is valid; whether there is a pmd, the function looks.
         unsafe { ffi::mmlens_vmf_is_huge(self.as_ptr()) }.then_some(Installed(()))
