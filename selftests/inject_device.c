@@ -4,7 +4,9 @@
  * fails as a whole, and works when it is asked for again.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
@@ -91,6 +93,48 @@ TEST_F_TIMEOUT(inject_open, close_cannot_fail, 300)
 		sweep_arm(&self->sweep, 0);
 		close(fd);
 		sweep_disarm(&self->sweep);
+	}
+}
+
+static volatile pid_t copy;
+
+/* Has no rseq area, so that what it forks does not write to that page and get its own. */
+static int fork_copy(void *arg)
+{
+	pid_t pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+
+	(void)arg;
+	while (!pid)
+		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+	copy = pid;
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+/*
+ * Of the sweep itself: who has moved to another CPU, and shares the page of its rseq area since
+ * a fork, would get that page copied on the way to user mode, and killed if there is none.
+ */
+TEST_F_TIMEOUT(inject_open, who_sweeps_may_move, 300)
+{
+	static char stack[16 << 10] __attribute__((aligned(16)));
+	cpu_set_t one;
+
+	for_each_failure(&self->sweep, 1) {
+		pid_t pid;
+
+		copy = 0;
+		pid = clone(fork_copy, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+		ASSERT_LT(0, pid);
+		while (!copy)
+			;
+		CPU_ZERO(&one);
+		CPU_SET(!sched_getcpu(), &one);
+		sweep_arm(&self->sweep, __LINE__);
+		syscall(SYS_sched_setaffinity, 0, sizeof(one), &one);
+		sweep_disarm(&self->sweep);
+		kill(copy, SIGKILL);
+		waitpid(pid, NULL, 0);
 	}
 }
 

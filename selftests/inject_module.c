@@ -115,14 +115,14 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 
 	/* Twice: the first time the kernel does more. */
 	for (int i = 0; i < 2; i++) {
-		sweep->number = MOST;
+		sweep_set(sweep, MOST);
 		sweep_arm(sweep, 0);
 		ASSERT_EQ(0, load(self->file, self->parameters));
 		first = MOST - remaining(sweep);
 		sweep_disarm(sweep);
 		ASSERT_EQ(0, module_unload());
 	}
-	sweep->number = first;
+	sweep_set(sweep, first);
 	while (sweep->number && outside < OUTSIDE && __test_passed(_metadata)) {
 		struct place place;
 		int ret;
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(inject_module, init_fails_as_a_whole, 600)
 			EXPECT_TRUE(shared_is_claimed(0, 0));
 			EXPECT_EQ(self->enabled, shared_times_enabled(self->function));
 		}
-		sweep->number -= sweep->number > step ? step : 1;
+		sweep_set(sweep, sweep->number - (sweep->number > step ? step : 1));
 	}
 	TH_LOG("%u failures in the init, of %u in all", inside, first);
 	EXPECT_LT(5, inside);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "inject.h"
@@ -97,6 +99,21 @@ struct ours ours_take(void)
 	};
 }
 
+/*
+ * glibc has the kernel write the CPU's number to memory of each thread, on its way to user mode
+ * after the thread has moved. If that fails, as it may for a page that fork() shares, then the
+ * thread gets SIGSEGV. Where it is registered is known, but not with which length.
+ */
+static bool rseq_unregister(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+	bool done = !__rseq_size;
+
+	for (unsigned int bytes = 32; !done && bytes <= 1024; bytes++)
+		done = !syscall(SYS_rseq, area, bytes, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+	return done;
+}
+
 const char *sweep_start(struct sweep *sweep)
 {
 	static const struct {
@@ -117,6 +134,8 @@ const char *sweep_start(struct sweep *sweep)
 	sweep->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (sweep->nth < 0)
 		return "the kernel cannot be told to fail";
+	if (!rseq_unregister())
+		abort();
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
 		if (knob_set(wanted[i].path, wanted[i].text))
 			return wanted[i].path;
@@ -146,6 +165,12 @@ void sweep_begin(struct sweep *sweep)
 	memset(sweep->sites, 0, sizeof(sweep->sites));
 }
 
+void sweep_set(struct sweep *sweep, unsigned int number)
+{
+	sweep->number = number;
+	snprintf(sweep->text, sizeof(sweep->text), "%u", number);
+}
+
 bool sweep_next(struct sweep *sweep, bool go_on)
 {
 	sweep->rounds += sweep->number && sweep->any;
@@ -154,10 +179,7 @@ bool sweep_next(struct sweep *sweep, bool go_on)
 	if (!go_on || !sweep->any)
 		return false;
 	sweep->any = false;
-	if (sweep->number < FIRST)
-		sweep->number++;
-	else
-		sweep->number += sweep_step();
+	sweep_set(sweep, sweep->number + (sweep->number < FIRST ? 1 : sweep_step()));
 	/* A test that never ends would make no sense. */
 	if (sweep->number > MOST)
 		abort();
@@ -180,11 +202,8 @@ static int site_of(struct sweep *sweep, int line)
 
 void sweep_arm(struct sweep *sweep, int line)
 {
-	char text[16];
-
 	sweep->at = site_of(sweep, line);
-	snprintf(text, sizeof(text), "%u", sweep->number);
-	if (pwrite(sweep->nth, text, strlen(text), 0) < 0)
+	if (pwrite(sweep->nth, sweep->text, strlen(sweep->text), 0) < 0)
 		abort();
 }
 

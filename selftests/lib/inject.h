@@ -30,6 +30,7 @@ enum injector { INJECT_SLAB, INJECT_PAGES, INJECT_COPY, NR_INJECTORS };
 struct sweep {
 	int nth;		/* a file of this thread that tells the kernel */
 	unsigned int number;	/* which one fails: from 1 on */
+	char text[12];		/* the same, for the kernel */
 	bool failed;		/* it did, in the last call */
 	enum injector injector;	/* and was one of these; NR_INJECTORS: none of them */
 	bool any;		/* in some call of this round */
@@ -54,6 +55,8 @@ const char *sweep_start(struct sweep *sweep);
  * what is only repeated.
  */
 unsigned int sweep_step(void);
+/* Which one fails: to be said before, as it writes to pages that a fork shares. */
+void sweep_set(struct sweep *sweep, unsigned int number);
 void sweep_begin(struct sweep *sweep);
 /* The next number; false behind the last. */
 bool sweep_next(struct sweep *sweep, bool go_on);
