@@ -95,6 +95,16 @@ def run(what: str, *command: str | Path, cwd: Path | None = None, warnings: bool
     return done.stdout
 
 
+def git_apply(patch: Path, folder: Path, *options: str) -> str:
+    """Applies a patch to the sources in a folder, which need not be a repository; what it complains of, if it does not
+    apply. A file that is changed is a new one: another hard link still has the old."""
+    done = subprocess.run(
+        ["git", "apply", *options, str(patch)], cwd=folder, check=False, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(CACHE)},
+    )  # fmt: skip
+    return done.stderr.strip() if done.returncode else ""
+
+
 @contextlib.contextmanager
 def lock(item: str) -> Iterator[None]:
     """Waits until nobody else works on this item; the lock dies with the process."""

@@ -8,7 +8,6 @@ promise something that they do not hold.
 """
 
 import argparse
-import os
 import re
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guest import cells, cli, kernel, module
-from guest.cache import CACHE, CHECKOUT, Failure, contents, run_program
+from guest.cache import CACHE, CHECKOUT, Failure, contents, git_apply, run_program
 from guest.console import splats, text_of
 from guest.ktap import Count, Parser
 
@@ -144,18 +143,10 @@ def problems(mutant: Mutant) -> list[str]:
         missing = [word for word in name.split(".") if word != "global" and not re.search(rf"\b{word}\b", text)]
         if not name or not text or missing:
             found.append(f"there is no test {test}")
-    done = git_apply(mutant, CHECKOUT, "--check")
-    if done.returncode:
-        found.append(f"it does not apply: {done.stderr.strip()}")
+    complaint = git_apply(mutant.patch, CHECKOUT, "--check")
+    if complaint:
+        found.append(f"it does not apply: {complaint}")
     return found
-
-
-def git_apply(mutant: Mutant, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Applies the patch to the sources in a folder, which need not be a repository."""
-    return subprocess.run(
-        ["git", "apply", *options, str(mutant.patch)], cwd=folder, check=False, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(CACHE)},
-    )  # fmt: skip
 
 
 def build(mutant: Mutant, chosen: kernel.Kernel) -> Path:
@@ -165,9 +156,9 @@ def build(mutant: Mutant, chosen: kernel.Kernel) -> Path:
     with tempfile.TemporaryDirectory(dir=scratch, prefix="mutant-") as name:
         folder = Path(name)
         module.stage(contents(module.sources(module.MMLENS)), folder)
-        done = git_apply(mutant, folder)
-        if done.returncode:
-            raise Failure(f"it does not apply: {done.stderr.strip()}")
+        complaint = git_apply(mutant.patch, folder)
+        if complaint:
+            raise Failure(f"it does not apply: {complaint}")
         return module.build(chosen, *QUICKLY, root=folder)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of what removes old things from the cache, and of how a program ends."""
+"""Tests of what removes old things from the cache, of patches, and of how a program ends."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from guest.cache import IN_USE_SECONDS, Failure, contents, digest_of, hold, run_program, tidy, used
+from guest.cache import IN_USE_SECONDS, Failure, contents, digest_of, git_apply, hold, run_program, tidy, used
 
 
 @contextmanager
@@ -61,6 +61,24 @@ class Tidying(unittest.TestCase):
         with items(2 * self.OLD, self.OLD) as paths:
             self.assertEqual(paths[0], used(paths[0], 1))
             self.assertEqual([0], self.left(paths))
+
+
+class Patches(unittest.TestCase):
+    """What is done to copies of a source."""
+
+    PATCH = "Why.\n\n--- a/file\n+++ b/file\n@@ -1 +1 @@\n-old\n+new\n"
+
+    def test_another_link_keeps_what_it_had(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            first, second, patch = Path(name) / "first", Path(name) / "second", Path(name) / "patch"
+            first.mkdir()
+            second.mkdir()
+            patch.write_text(self.PATCH)
+            (first / "file").write_text("old\n")
+            (second / "file").hardlink_to(first / "file")
+            self.assertEqual("", git_apply(patch, second))
+            self.assertEqual(["old\n", "new\n"], [(folder / "file").read_text() for folder in (first, second)])
+            self.assertIn("file", git_apply(patch, second))
 
 
 class Names(unittest.TestCase):
