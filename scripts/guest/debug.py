@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The debug kernels: every checker on, built from the newest picked source."""
+"""The debug kernels: every checker on, built from the newest picked source.
+
+A checker is of use only where the kernel itself gives it no cause to complain. What does
+is mended, in scripts/debug.ARCH.patch.
+"""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from pathlib import Path
 
 from guest import archive
 from guest.archive import Pick
-from guest.cache import CACHE, CHECKOUT, Failure, digest, lock, run, timed
+from guest.cache import CACHE, CHECKOUT, Failure, digest, git_apply, lock, make, run, timed
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,33 @@ def options(arch: str) -> str:
     return "".join(path.read_text() for path in fragments(arch))
 
 
+def patch_of(arch: str) -> Path:
+    """What is mended in the source; need not be there."""
+    return CHECKOUT / f"scripts/debug.{arch}.patch"
+
+
+def patches(arch: str) -> tuple[bytes, ...]:
+    """The text of it, if it is."""
+    patch = patch_of(arch)
+    return (patch.read_bytes(),) if patch.exists() else ()
+
+
+def mended(arch: str, source: Path) -> Path:
+    """The source to build from: the same, or hard links to it with the patch on top."""
+    if not patches(arch):
+        return source
+    patch = patch_of(arch)
+
+    def link(new: Path) -> None:
+        run("linking the source", "cp", "-al", source, new)
+        complaint = git_apply(patch, new)
+        if complaint:
+            raise Failure(f"scripts/{patch.name} does not apply to {source.name}: {complaint}; try: see whether this "
+                          "kernel needs it")  # fmt: skip
+
+    return make(source.with_name(f"{source.name}-{digest(*patches(arch))}"), f"mending the source for {arch}", link)
+
+
 def words(arch: str) -> tuple[str, ...]:
     """For make. Rust with KASAN needs a kernel that is LLVM all through."""
     return ("LLVM=-19", f"ARCH={arch}")
@@ -43,8 +74,8 @@ def words(arch: str) -> tuple[str, ...]:
 
 def tree(arch: str, pick: Pick) -> Path:
     """The built tree; module builds use it and its own Module.symvers."""
-    source = unpacked_source(pick)
-    folder = CACHE / "debug" / f"{pick.version}-{arch}-{digest(options(arch), *words(arch))}"
+    source = mended(arch, unpacked_source(pick))
+    folder = CACHE / "debug" / f"{pick.version}-{arch}-{digest(options(arch), *words(arch), *patches(arch))}"
     stamp = folder / "complete"
     if stamp.exists():
         return folder
