@@ -315,19 +315,20 @@ pub(crate) enum Failure {
     /// A wait has ended because this task is being killed: in user mode it dies before it touches the
     /// page again, in kernel mode the access ends with `EFAULT`.
     ///
-    /// Not `VM_FAULT_RETRY`, which has to give up the lock of the fault, and with it what keeps the
-    /// VMA, its file and the code that is to return.
+    /// To the core it is `VM_FAULT_OOM`, with which it does nothing to such a task
+    /// (`pagefault_out_of_memory()`, mm/oom_kill.c). Not `SIGBUS`: an exec kills the other threads,
+    /// and what is forced on one of them changes how the new program handles that signal. Not
+    /// `VM_FAULT_RETRY`, which has to give up the lock of the fault, and with it what keeps the VMA,
+    /// its file and the code that is to return.
     Killed,
 }
 
 impl Failure {
-    /// For a fault with these flags. `page_mkwrite` is not told where it comes from, nor may it say
-    /// `VM_FAULT_RETRY` (`do_page_mkwrite()`, mm/memory.c).
-    pub(super) fn to_raw(self, flags: FaultFlags) -> VmFaultT {
+    /// What the core calls it.
+    pub(super) fn to_raw(self) -> VmFaultT {
         match self {
-            Failure::Killed if flags.is_user() => bindings::vm_fault_reason_VM_FAULT_NOPAGE,
-            Failure::Sigbus | Failure::Killed => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
-            Failure::Oom => bindings::vm_fault_reason_VM_FAULT_OOM,
+            Failure::Sigbus => bindings::vm_fault_reason_VM_FAULT_SIGBUS,
+            Failure::Oom | Failure::Killed => bindings::vm_fault_reason_VM_FAULT_OOM,
             Failure::HwPoison => bindings::vm_fault_reason_VM_FAULT_HWPOISON,
         }
     }

@@ -203,7 +203,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
                 DONE
             }
             Ok(Outcome::Installed(_)) => NOPAGE,
-            Err(failure) => failure.to_raw(fault.flags()),
+            Err(failure) => failure.to_raw(),
         }
     }
 
@@ -221,7 +221,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
         match T::huge_fault(fault.fault().vma().owner(), &fault) {
             Ok(HugeOutcome::Installed(_)) => NOPAGE,
             Ok(HugeOutcome::Fallback) => FALLBACK,
-            Err(failure) => failure.to_raw(fault.fault().flags()),
+            Err(failure) => failure.to_raw(),
         }
     }
 
@@ -270,7 +270,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
                 page.leave_locked();
                 LOCKED
             }
-            Err(failure) => failure.to_raw(fault.fault().flags()),
+            Err(failure) => failure.to_raw(),
         }
     }
 
@@ -286,7 +286,7 @@ impl<T: VmOperations> VmOperationsTable<T> {
         match T::pfn_mkwrite(fault.vma().owner(), &fault) {
             Ok(PfnMkwrite::Writable) => DONE,
             Ok(PfnMkwrite::Installed(_)) => NOPAGE,
-            Err(failure) => failure.to_raw(fault.flags()),
+            Err(failure) => failure.to_raw(),
         }
     }
 
