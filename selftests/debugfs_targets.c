@@ -219,4 +219,63 @@ TEST_F(target_kinds, numbers_are_those_of_the_writers_pid_namespace)
 	target_end(pid);
 }
 
+static bool lists_a(const char *state)
+{
+	char *text = read_file(LENS "/targets", NULL);
+	bool does = text && strstr(text, state);
+
+	free(text);
+	return does;
+}
+
+/* As number 1 of a namespace: a process that is dead, and another one with its number. */
+static void two_of_one_number(void)
+{
+	pid_t pid = target_start(nothing, NULL);
+
+	answers[1] = lens_attach(pid);
+	target_end(pid);
+	if (write_number("/proc/sys/kernel/ns_last_pid", pid - 1) ||
+	    target_start(nothing, NULL) != pid)
+		return;
+	answers[2] = lens_attach(pid);
+	answers[3] = lists_a(" user ");
+	answers[4] = lens_detach(pid);
+	answers[5] = lists_a(" user ");
+	answers[6] = lists_a(" exited ");
+	answers[7] = lens_detach(pid);
+	answers[8] = lists_a(" exited ");
+	answers[9] = lens_detach(pid);
+	target_end(pid);
+	answers[0] = 1;
+}
+
+/* In a namespace there can be two with one number: by their numbers here they are different. */
+TEST_F(target_kinds, detach_takes_the_one_that_lives)
+{
+	int status;
+	pid_t pid;
+
+	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	pid = child_fork();
+	if (!pid) {
+		two_of_one_number();
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(1, answers[0]) TH_LOG("pids cannot be chosen");
+	EXPECT_EQ(0, answers[1]);
+	EXPECT_EQ(0, answers[2]);
+	EXPECT_TRUE(answers[3]);
+	EXPECT_EQ(0, answers[4]);
+	EXPECT_FALSE(answers[5]);
+	EXPECT_TRUE(answers[6]);
+	EXPECT_EQ(0, answers[7]);
+	EXPECT_FALSE(answers[8]);
+	EXPECT_EQ(-ENOENT, answers[9]);
+}
+
 TEST_HARNESS_MAIN

@@ -50,17 +50,17 @@ pub(super) fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<F
 /// A process that is attached.
 enum Slot {
     Attached(Files<Target>),
-    /// Its folder is being removed. The number that it is called by, which no other can have as long as
-    /// it is there: debugfs would complain.
-    Leaving(i32),
+    /// Its folder is being made or removed. The number that it is called by, which no other can have
+    /// meanwhile: debugfs would complain.
+    Busy(i32),
 }
 
 impl Slot {
-    /// The process, unless it is leaving.
+    /// The process, unless it comes or goes.
     fn pid(&self) -> Option<&Pid> {
         match self {
             Slot::Attached(files) => files.data().pid(),
-            Slot::Leaving(_) => None,
+            Slot::Busy(_) => None,
         }
     }
 
@@ -68,7 +68,7 @@ impl Slot {
     fn is_called(&self, nr: i32) -> bool {
         match self {
             Slot::Attached(files) => files.data().pid().is_some_and(|pid| pid.nr() == nr),
-            Slot::Leaving(number) => *number == nr,
+            Slot::Busy(number) => *number == nr,
         }
     }
 }
@@ -96,38 +96,51 @@ impl Attached {
         targets.iter().filter_map(Slot::pid).nth(index).cloned()
     }
 
+    /// What becomes of the slot that is [busy](Slot::Busy) for `nr`: a folder, or none.
+    fn settle(&self, nr: i32, folder: Option<Files<Target>>) {
+        let mut targets = self.targets.lock();
+        // Others may have come and gone.
+        let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) else {
+            return;
+        };
+        match (folder, targets.get_mut(index)) {
+            (Some(folder), Some(slot)) => *slot = Slot::Attached(folder),
+            _ => drop(targets.remove(index)),
+        }
+    }
+
     /// Removes the folder of the target at `index`, which is called `nr`. Waits for its readers, so not
     /// with the lock.
     fn remove(&self, mut targets: MutexGuard<'_, KVec<Slot>>, index: usize, nr: i32) {
         let Some(slot) = targets.get_mut(index) else {
             return;
         };
-        let gone = core::mem::replace(slot, Slot::Leaving(nr));
+        let gone = core::mem::replace(slot, Slot::Busy(nr));
         drop(targets);
         drop(gone);
-        let mut targets = self.targets.lock();
-        // Others may have come and gone.
-        if let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) {
-            drop(targets.remove(index));
-        }
+        self.settle(nr, None);
     }
 
     /// Makes the folder of the process with number `nr` in the pid namespace of the caller.
     ///
-    /// Errors: `ESRCH` if there is no such task; `EEXIST` if it is attached, or is being detached, or
-    /// what had its number is; `ENOSPC` if there are too many.
+    /// Errors: `ESRCH` if there is no such task; `EEXIST` if it is attached, or is being attached or
+    /// detached, or what had its number is; `ENOSPC` if there are too many; `ENOMEM`.
     pub(super) fn attach(&self, nr: i32) -> Result {
         let pid = Pid::find(nr).ok_or(ESRCH)?;
-        if pid.task().is_none() {
-            return Err(ESRCH);
-        }
         let nr = pid.nr();
         let name = CString::try_from_fmt(fmt!("{nr}"))?;
 
         let mut targets = self.targets.lock();
-        while let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) {
+        loop {
+            // As long as it is there, whoever else has had its number is not. Asked anew after each
+            // wait: it may be the other that lives by then.
+            if pid.task().is_none() {
+                return Err(ESRCH);
+            }
+            let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) else {
+                break;
+            };
             match targets.get(index).and_then(Slot::pid) {
-                // That process is dead, and its number has been given to this one.
                 Some(other) if *other != pid => (),
                 _ => return Err(EEXIST),
             }
@@ -137,23 +150,32 @@ impl Attached {
         if targets.len() >= MAX_TARGETS {
             return Err(ENOSPC);
         }
-        targets.reserve(1, GFP_KERNEL)?;
-        let target = folder(&name, &self.dir, Target::Pid(pid))?;
-        targets.push(Slot::Attached(target), GFP_KERNEL)?;
-        Ok(())
+        targets.push(Slot::Busy(nr), GFP_KERNEL)?;
+        drop(targets);
+        // If that fails, what there is of it goes, and that waits for readers.
+        let folder = folder(&name, &self.dir, Target::Pid(pid));
+        let failed = folder.as_ref().err().copied();
+        self.settle(nr, folder.ok());
+        failed.map_or(Ok(()), Err)
     }
 
     /// Removes the folder of the process with number `nr` in the pid namespace of the caller.
     ///
     /// Errors: `ENOENT` if it is not attached.
     pub(super) fn detach(&self, nr: i32) -> Result {
+        let running = Pid::find(nr);
         let targets = self.targets.lock();
-        // A pid keeps its numbers when the process is gone.
-        let found = targets.iter().enumerate().find_map(|(index, slot)| {
-            let pid = slot.pid().filter(|pid| pid.vnr() == nr)?;
-            Some((index, pid.nr()))
-        });
-        let (index, name) = found.ok_or(ENOENT)?;
+        let find = |is_it: &dyn Fn(&Pid) -> bool| {
+            targets.iter().enumerate().find_map(|(index, slot)| {
+                let pid = slot.pid().filter(|pid| is_it(pid))?;
+                Some((index, pid.nr()))
+            })
+        };
+        // A pid keeps its numbers when the process is gone. Of a namespace there may be several with
+        // one number: in the folder's name they have another.
+        let (index, name) = find(&|pid| running.as_ref() == Some(pid))
+            .or_else(|| find(&|pid| pid.vnr() == nr))
+            .ok_or(ENOENT)?;
         self.remove(targets, index, name);
         Ok(())
     }
