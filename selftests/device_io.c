@@ -338,25 +338,53 @@ TEST_F(io, its_size_is_that_of_the_region_or_less)
 	EXPECT_EQ(-EINVAL, make("vmalloc", 1, PCI));
 }
 
-TEST_F(io, wants_the_right_to_it)
+static void drop(unsigned int capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		abort();
+	data[0].effective &= ~(1u << capability);
+	if (syscall(SYS_capset, &header, data))
+		abort();
+}
+
+TEST_F(io, wants_the_right_to_it)
+{
+	char data[8];
 	int status;
 	pid_t pid;
 
 	MAKE("ioremap,pfnmap", self->size);
 	pid = fork();
 	if (!pid) {
-		syscall(SYS_capget, &header, data);
-		data[0].effective &= ~(1u << CAP_SYS_RAWIO);
-		syscall(SYS_capset, &header, data);
+		drop(CAP_SYS_RAWIO);
 		/* What is mapped stays mapped; no more is. */
 		(void)*(volatile char *)self->map;
 		_exit(make("ioremap,pfnmap", 0, PCI) != -EPERM ||
 		      device_map(self->fd, PROT_READ, MAP_SHARED, 1, 0) != MAP_FAILED ||
 		      errno != EPERM || pread(self->fd, data, 8, 0) != -1 || errno != EPERM ||
 		      pwrite(self->fd, data, 8, 0) != -1 || errno != EPERM);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* Who may use it need not see where it is. */
+TEST_F(io, its_place_is_for_administrators)
+{
+	int status;
+	pid_t pid;
+
+	MAKE("ioremap,pfnmap", self->size);
+	EXPECT_EQ(self->start, device_info(self->fd).phys);
+	pid = fork();
+	if (!pid) {
+		drop(CAP_SYS_ADMIN);
+		(void)*(volatile char *)self->map;
+		_exit(device_info(self->fd).phys || device_info(self->fd).area_address ||
+		      device_info(self->fd).bytes != self->size);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "kernel.h"
 #include "lens.h"
 #include "rights.h"
 #include "util.h"
@@ -22,6 +23,9 @@ static struct rights_report *report;
 static pid_t made[8];
 static size_t nr_made;
 static char message[400];
+/* Of the layout: the first address that is the kernel's, and one of its regions. */
+static uint64_t kernel_first;
+static struct kernel_region vmalloc_area;
 
 const struct rights_row *rights_row(const char *who)
 {
@@ -79,6 +83,23 @@ static void setuid_program(void *arg)
 	abort();
 }
 
+static void learn_layout(void)
+{
+	struct kernel_text layout;
+
+	if (kernel_layout(&layout))
+		abort();
+	kernel_first = UINT64_MAX;
+	for (size_t i = 0; i < layout.nr_regions; i++) {
+		uint64_t start = layout.region[i].start;
+
+		if (start >> 63 && start < kernel_first)
+			kernel_first = start;
+	}
+	vmalloc_area = *kernel_find(&layout, "vmalloc");
+	kernel_free(&layout);
+}
+
 void rights_begin(void)
 {
 	static void (*const makes[])(void *arg) = {
@@ -93,6 +114,7 @@ void rights_begin(void)
 	if (report == MAP_FAILED || !random || fread(&report->secret, 8, 1, random) != 1)
 		abort();
 	fclose(random);
+	learn_layout();
 	report->kernel_walk = !access(LENS "/kernel/pagetable", F_OK);
 	rights_plant(report->secret);
 	for (nr_made = 0; nr_made < sizeof(makes) / sizeof(*makes); nr_made++) {
@@ -121,7 +143,7 @@ void rights_end(void)
 /* Of the kernel's half, and no small negative number, nor the vsyscall page of x86_64. */
 static bool is_kernel_address(uint64_t number)
 {
-	return number >= 0xfff0000000000000 && number < (uint64_t)-4096 &&
+	return number >= kernel_first && number < (uint64_t)-4096 &&
 	       number != 0xffffffffff600000 && number != 0xffffffffff601000;
 }
 
@@ -172,10 +194,16 @@ static bool any_number(const char *out, size_t len, bool (*is_it)(uint64_t, cons
 	return false;
 }
 
-static bool kernel_number(uint64_t number, const void *arg)
+static bool kernel_address(uint64_t number, const void *arg)
 {
 	(void)arg;
 	return is_kernel_address(number);
+}
+
+static bool vmalloc_address(uint64_t number, const void *arg)
+{
+	return kernel_address(number, arg) && number >= vmalloc_area.start &&
+	       number <= vmalloc_area.last;
 }
 
 static bool place_number(uint64_t number, const void *arg)
@@ -230,7 +258,7 @@ static int judge(const struct rights_row *row, int kptr_restrict, const struct r
 		bad = "another result";
 	else if (has_secret(out, try->len))
 		bad = "contents of memory";
-	else if (!may_see && any_number(out, try->len, kernel_number, NULL))
+	else if (!may_see && any_number(out, try->len, kernel_address, NULL))
 		bad = "a kernel address";
 	else if ((try->column == RIGHTS_BUFFER || try->column == RIGHTS_MEMORY) &&
 		 any_number(out, try->len, place_number, frames))
@@ -275,7 +303,7 @@ static bool sees_what_it_looks_for(const struct rights_row *row, int kptr_restri
 		place |= try->column == RIGHTS_LOOK && !try->target &&
 			 any_number(out, try->len, place_number, frames);
 		address |= try->column == RIGHTS_KERNEL &&
-			   any_number(out, try->len, kernel_number, NULL);
+			   any_number(out, try->len, vmalloc_address, NULL);
 	}
 	return place && address && has_secret((const char *)&report->secret, 8);
 }
