@@ -4,9 +4,7 @@
  * fails as a whole, and works when it is asked for again.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
@@ -43,100 +41,6 @@ static size_t pages_of(const char *words, size_t others)
 	knobs_restore(); \
 	GROUP_TEARDOWN(); \
 } while (0)
-
-FIXTURE(inject_open)
-{
-	struct sweep sweep;
-};
-
-FIXTURE_SETUP(inject_open)
-{
-	SWEEP_SETUP(&self->sweep);
-	GROUP_SETUP();
-}
-
-FIXTURE_TEARDOWN(inject_open)
-{
-	BUFFER_TEARDOWN();
-}
-
-TEST_F_TIMEOUT(inject_open, fails_as_a_whole, 300)
-{
-	for_each_failure(&self->sweep, 3) {
-		int fd = INJECT(&self->sweep, device_open(O_RDWR));
-
-		if (fd < 0) {
-			EXPECT_INJECTED(&self->sweep, errno);
-			continue;
-		}
-		EXPECT_EQ(0, device_info(fd).bytes);
-		close(fd);
-	}
-}
-
-/*
- * close() cannot say that something failed in it, and lets go of all the same. Neither what it
- * gives back nor a VMA that goes as a whole need want memory, or copy anything.
- */
-TEST_F_TIMEOUT(inject_open, close_cannot_fail, 300)
-{
-	for_each_failure(&self->sweep, 0) {
-		int fd = device_make("vmap,pfnmap,track", PAGES);
-		char *map = device_map(fd, RW, MAP_SHARED, PAGES, 0);
-
-		ASSERT_NE(MAP_FAILED, map);
-		fill_pages(map, PAGES, 1);
-		EXPECT_EQ(0, INJECT_IF_ANY(&self->sweep, munmap(map, PAGES * page_size())));
-		if (self->sweep.failed)
-			munmap(map, PAGES * page_size());
-		EXPECT_EQ(0, device_info(fd).mappings);
-		sweep_arm(&self->sweep, 0);
-		close(fd);
-		sweep_disarm(&self->sweep);
-	}
-}
-
-static volatile pid_t copy;
-
-/* Has no rseq area, so that what it forks does not write to that page and get its own. */
-static int fork_copy(void *arg)
-{
-	pid_t pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-
-	(void)arg;
-	while (!pid)
-		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
-	copy = pid;
-	syscall(SYS_exit, 0);
-	return 0;
-}
-
-/*
- * Of the sweep itself: who has moved to another CPU, and shares the page of its rseq area since
- * a fork, would get that page copied on the way to user mode, and killed if there is none.
- */
-TEST_F_TIMEOUT(inject_open, who_sweeps_may_move, 300)
-{
-	static char stack[16 << 10] __attribute__((aligned(16)));
-	cpu_set_t one;
-
-	for_each_failure(&self->sweep, 1) {
-		pid_t pid;
-
-		copy = 0;
-		pid = clone(fork_copy, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
-		ASSERT_LT(0, pid);
-		while (!copy)
-			;
-		CPU_ZERO(&one);
-		CPU_SET(!sched_getcpu(), &one);
-		sweep_arm(&self->sweep, __LINE__);
-		syscall(SYS_sched_setaffinity, 0, sizeof(one), &one);
-		sweep_disarm(&self->sweep);
-		kill(copy, SIGKILL);
-		waitpid(pid, NULL, 0);
-	}
-}
 
 FIXTURE(inject_make)
 {

@@ -34,9 +34,35 @@ static void touch(void *arg)
 	mprotect(some_memory + 8 * page_size(), 8 * page_size(), PROT_READ);
 }
 
+/* References to an address space: no list of ours has them, and kmemleak does not miss them. */
+struct held {
+	uint64_t users, count;
+};
+
+static struct held held_take(pid_t pid)
+{
+	struct held held;
+
+	if (lens_attach(pid))
+		abort();
+	held.users = lens_mm_number(pid, "mm_users");
+	held.count = lens_mm_number(pid, "mm_count");
+	if (lens_detach(pid))
+		abort();
+	return held;
+}
+
+/* Each processor may keep one by the count, khugepaged one, and KSM one. */
+#define EXPECT_NO_MORE_HELD(before, pid) do { \
+	struct held now_ = held_take(pid); \
+	EXPECT_EQ((before).users, now_.users); \
+	EXPECT_GE((before).count + sysconf(_SC_NPROCESSORS_CONF) + 2, now_.count); \
+} while (0)
+
 FIXTURE(inject_lens)
 {
 	struct sweep sweep;
+	struct held of_target, of_self;
 	pid_t target;
 	int fd;
 };
@@ -48,6 +74,8 @@ FIXTURE_SETUP(inject_lens)
 	ASSERT_LT(0, self->target);
 	self->fd = device_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
+	self->of_target = held_take(self->target);
+	self->of_self = held_take(getpid());
 	SWEEP_SETUP(&self->sweep);
 }
 
@@ -56,7 +84,10 @@ FIXTURE_TEARDOWN(inject_lens)
 	if (self->sweep.nth > 0)
 		EXPECT_NOTHING_LEFT(&self->sweep);
 	knobs_restore();
+	/* If the test has not got so far. */
 	lens_detach(self->target);
+	EXPECT_NO_MORE_HELD(self->of_target, self->target);
+	EXPECT_NO_MORE_HELD(self->of_self, getpid());
 	target_end(self->target);
 	close(self->fd);
 }
@@ -172,7 +203,7 @@ TEST_F_TIMEOUT(inject_lens, query, 300)
 }
 
 /* In words: what was asked before stays what is read, or there is nothing to read. */
-TEST_F_TIMEOUT(inject_lens, question_and_answer, 300)
+static void sweep_questions(struct __test_metadata *_metadata, struct sweep *sweep, int file)
 {
 	static const char *const questions[] = { "find_vma", "translate", "explain", "rmap" };
 	char question[64], reply[4096], expected[4096];
@@ -180,33 +211,47 @@ TEST_F_TIMEOUT(inject_lens, question_and_answer, 300)
 	/* There: no copy to it has to have memory. */
 	memset(reply, 0, sizeof(reply));
 	for (size_t i = 0; i < ARRAY_SIZE(questions) && __test_passed(_metadata); i++) {
-		int file = text_open(self->fd, MMLENS_TEXT_QUERY, self->target), len;
-		ssize_t size;
+		ssize_t size, len;
 
-		ASSERT_LE(0, file);
 		len = snprintf(question, sizeof(question), "%s 0x%lx", questions[i],
 			       (unsigned long)some_memory);
 		ASSERT_EQ(len, write(file, question, len)) TH_LOG("%s", question);
 		size = read(file, expected, sizeof(expected));
 		ASSERT_LT(0, size);
-		for_each_failure(&self->sweep, 1) {
-			ssize_t got = INJECT(&self->sweep, write(file, question, len));
+		for_each_failure(sweep, 1) {
+			ssize_t got = INJECT(sweep, write(file, question, len));
 
 			if (got != len) {
 				EXPECT_EQ(-1, got);
-				EXPECT_INJECTED(&self->sweep, errno);
+				EXPECT_INJECTED(sweep, errno);
 				ASSERT_EQ(len, write(file, question, len));
 			}
-			got = INJECT(&self->sweep, read(file, reply, sizeof(reply)));
+			got = INJECT(sweep, read(file, reply, sizeof(reply)));
 			if (got < 0) {
-				EXPECT_INJECTED(&self->sweep, errno);
+				EXPECT_INJECTED(sweep, errno);
 				got = read(file, reply, sizeof(reply));
 			}
 			EXPECT_EQ(size, got) TH_LOG("%s", question);
 			EXPECT_EQ(0, memcmp(reply, expected, size)) TH_LOG("%s", question);
 		}
-		close(file);
 	}
+	close(file);
+}
+
+TEST_F_TIMEOUT(inject_lens, question_and_answer, 300)
+{
+	int file = text_open(self->fd, MMLENS_TEXT_QUERY, self->target);
+	char path[96];
+
+	ASSERT_LE(0, file);
+	sweep_questions(_metadata, &self->sweep, file);
+
+	ASSERT_EQ(0, lens_attach(self->target));
+	snprintf(path, sizeof(path), LENS "/%d/query", self->target);
+	file = open(path, O_RDWR);
+	ASSERT_LE(0, file);
+	sweep_questions(_metadata, &self->sweep, file);
+	ASSERT_EQ(0, lens_detach(self->target));
 }
 
 /* A folder is there as a whole, with all of its files, or not at all. */
@@ -319,6 +364,15 @@ TEST_F_TIMEOUT(inject_lens, texts, 300)
 		sweep_text(_metadata, &self->sweep, self->fd, file, pid);
 		sweep_text(_metadata, &self->sweep, -1, file, pid);
 	}
+}
+
+TEST_F_TIMEOUT(inject_lens, list_of_targets, 300)
+{
+	static const struct text_file file = { .name = "targets" };
+
+	ASSERT_EQ(0, lens_attach(self->target));
+	sweep_text(_metadata, &self->sweep, -1, &file, 0);
+	ASSERT_EQ(0, lens_detach(self->target));
 }
 
 /* Of the files that are not a text of the device. */
