@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from guest import image, kernel, module, qemu, tools
+from guest import kernel, module, qemu, tools
 from guest.cache import CACHE, CHECKOUT, lock, run_program, say
 
 # The largest target has 1 GiB, and so has the file that it is compared with.
@@ -42,8 +42,7 @@ def accelerator(options: argparse.Namespace, chosen: kernel.Kernel) -> str:
     """What runs the guest: what the figures are worth depends on it."""
     if options.icount:
         return "TCG, counting instructions"
-    busybox = image.userland(options.arch) / "busybox"
-    return {"kvm": "KVM", "tcg": "TCG"}[qemu.find_accelerator(options.arch, chosen.image, busybox)]
+    return {"kvm": "KVM", "tcg": "TCG"}[qemu.find_accelerator(chosen)]
 
 
 def measure(options: argparse.Namespace, more: list[str], csv: Path) -> int:

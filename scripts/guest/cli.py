@@ -153,7 +153,7 @@ def boot(options: argparse.Namespace, chosen: kernel.Kernel) -> int:
         guest = assemble(options, chosen, folder)
         accelerator = "tcg"
         if not options.icount:
-            accelerator = qemu.find_accelerator(options.arch, chosen.image, image.userland(options.arch) / "busybox")
+            accelerator = qemu.find_accelerator(chosen)
         with debugger.words(options.arch) if options.debugger and accelerator == "tcg" else nullcontext([]) as words:
             in_time = qemu.run(replace(guest, options=[*guest.options, *words]), accelerator, interactive)
         return judge(folder, in_time, guest.timeout)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guest import image
 from guest.cache import CACHE, digest, hold, make, say, tidy
 from guest.cpio import Archive
 from guest.kernel import Kernel
@@ -182,15 +183,17 @@ def converse(process: subprocess.Popen[bytes]) -> None:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def find_accelerator(arch: str, kernel: Path, busybox: Path) -> str:
+def find_accelerator(kernel: Kernel) -> str:
     """KVM if a guest really boots with it on this boot of the host, else emulation."""
+    arch = kernel.arch
     host = platform.machine().replace("aarch64", "arm64")
     if arch != host or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def probe(verdict: Path) -> None:
-        verdict.write_text("kvm" if boots_with_kvm(arch, kernel, busybox) else "tcg")
+        busybox = image.userland(arch) / "busybox"
+        verdict.write_text("kvm" if boots_with_kvm(arch, kernel.image, busybox) else "tcg")
 
     return make(CACHE / "kvm" / f"{boot}-{arch}", "probing KVM with a real boot", probe).read_text()
 

@@ -20,6 +20,8 @@ class Shape:
     append: str = ""
     memory: str = ""
     words: Callable[[int, int], list[str]] | None = None
+    # What programs see of it: selftests/machine_shape.c looks whether it is so.
+    told: tuple[str, ...] = ()
     # Of a test cell: what runs in it, instead of all.
     programs: tuple[str, ...] = ()
 
@@ -62,14 +64,15 @@ def pointer_authentication(_cpus: int, _size: int) -> list[str]:
 
 
 SHAPES = {
-    "4level": Shape("4 levels of page tables, where the CPU has 5", "x86_64", "no5lvl"),
-    "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on"),
-    "nolva": Shape("48-bit addresses (47 with 16K pages), where the CPU has 52", "arm64", "arm64.nolva"),
-    "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"]),
-    "pauth": Shape("pointer authentication", "arm64", words=pointer_authentication),
-    "numa": Shape("two nodes with memory", words=two_nodes),
+    "4level": Shape("4 levels of page tables, where the CPU has 5", "x86_64", "no5lvl", told=("wide=0",)),
+    "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on", told=("pti=1",)),
+    "nolva": Shape("48-bit addresses (47 with 16K pages), where the CPU has 52", "arm64", "arm64.nolva",
+                   told=("wide=0",)),  # fmt: skip
+    "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"], told=("mte=1",)),
+    "pauth": Shape("pointer authentication", "arm64", words=pointer_authentication, told=("pauth=1",)),
+    "numa": Shape("two nodes with memory", words=two_nodes, told=("nodes=2",)),
     # With less, no gigabyte of either node has nothing in it, from the boot on.
-    "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G"),
+    "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G", told=("gigantic=1",)),
     "dimm": Shape("DIMMs, which a test plugs and unplugs", "x86_64", words=dimms),
     "vmem": Shape("memory that a test plugs and unplugs (virtio-mem)", "arm64", words=virtio_mem),
     "nodebugfs": Shape("debugfs switched off; of a test cell: only what then differs runs in it",
@@ -78,8 +81,9 @@ SHAPES = {
     # has no large ones, is not among the programs.
     "pagealloc": Shape("free pages are not in the direct map (debug kernels); of a test cell: what reads tables "
                        "runs in it", append="debug_pagealloc=on",
-                       programs=("race_walk", "race_tables", "race_huge", "race_targets", "race_kernel", "bulk_walk",
-                                 "live_processes", "device_storm", "device_revoke", "module_users")),  # fmt: skip
+                       programs=("machine_shape", "race_walk", "race_tables", "race_huge", "race_targets",
+                                 "race_kernel", "bulk_walk", "live_processes", "device_storm", "device_revoke",
+                                 "module_users")),  # fmt: skip
     "stress": Shape("as any other; of a test cell: only stress-ng runs in it", programs=("stress_ng",)),
 }
 
@@ -110,6 +114,11 @@ def words(names: list[str], arch: str, cpus: int, size: str) -> list[str]:
         more = find(name, arch).words
         found += more(cpus, mebibytes(size)) if more else []
     return found
+
+
+def told(names: Iterable[str], arch: str) -> list[str]:
+    """What programs see of the shapes, as key=value."""
+    return [fact for name in names for fact in find(name, arch).told]
 
 
 def programs(names: Iterable[str], arch: str) -> list[str]:
