@@ -23,7 +23,7 @@ from guest.cache import CACHE, CHECKOUT, Failure, contents, digest_of, hold, mak
 from guest.ktap import Count, Parser
 
 # The longest first.
-CELLS = ("x86_64:debug:numa+dimm", "arm64:newest:vmem", "arm64:7.2-16k:nolva", "x86_64:newest:numa+1g+dimm",
+CELLS = ("x86_64:debug:numa+dimm", "arm64:newest:mte+vmem", "arm64:7.2-16k:nolva", "x86_64:newest:numa+1g+dimm",
          "x86_64:7.2:4level+pti")  # fmt: skip
 # What `make test-full` runs as well.
 MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2:pauth", "arm64:7.2:nolva", "arm64:7.2-16k", "arm64:16k",
@@ -35,7 +35,7 @@ MORE_CELLS = ("arm64:newest:numa+1g+mte+vmem", "arm64:7.2:pauth", "arm64:7.2:nol
 ONCE = ("tool_commands", "bench_smoke", "leaks")
 # The same, but that a debug kernel finds mistakes in it that no other would.
 ONCE_AND_DEBUG = ("debugfs_control", "module_lifetime")
-ONCE_IN = ("arm64:newest:vmem", "x86_64:newest:numa+1g+dimm")
+ONCE_IN = ("arm64:newest:mte+vmem", "x86_64:newest:numa+1g+dimm")
 # Why a test is skipped in every cell: the case that its name says does not exist, or `make test` has no cell for it.
 NO_CASE = ("only map_pages needs a table", "all pages are there", "there are no private mappings")
 FULL_ONLY = ("there is debugfs; boot with debugfs=off",)
