@@ -37,14 +37,14 @@ static const char *after(void *arg)
 
 FIXTURE_SETUP(fuzz_debugfs)
 {
-	ASSERT_EQ(0, module_with_kernel_walk());
+	ASSERT_EQ(0, module_load_anew("kernel_walk=1"));
 	self->uses = module_uses();
 }
 
 FIXTURE_TEARDOWN(fuzz_debugfs)
 {
 	detach_all();
-	EXPECT_EQ(0, module_as_it_was());
+	EXPECT_EQ(0, module_load_anew(""));
 }
 
 /* Some memory, changed a little. */

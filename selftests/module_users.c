@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -173,6 +174,65 @@ TEST_F(users, tracepoints)
 	ASSERT_EQ(0, module_load(""));
 	EXPECT_EQ(0, read_number(TRACING "/events/mmlens/fault/enable"));
 	EXPECT_FREE("after ftrace");
+}
+
+/* What a reader of an event's file, or of the trace, can have. */
+static bool may_read(int fd)
+{
+	char bytes[4096];
+	ssize_t size = read(fd, bytes, sizeof(bytes) - 1);
+
+	if (size < 0)
+		return errno == EAGAIN || errno == ENODEV || errno == EINVAL || errno == EIO;
+	bytes[size] = '\0';
+	/* Nobody could print it. */
+	return !strstr(bytes, " fault: ");
+}
+
+/* Open files of the events and of what is traced, in an instance too, are no users. */
+TEST_F(users, files_of_the_tracepoints)
+{
+	static const char *const names[] = {
+		"events/mmlens/enable", "events/mmlens/filter", "events/mmlens/fault/enable",
+		"events/mmlens/fault/filter", "events/mmlens/fault/format", "events/mmlens/fault/id",
+		"events/mmlens/fault/trigger", "trace", "trace_pipe",
+	};
+	static const char *const roots[] = { TRACING, TRACING "/instances/mmlens" };
+	int files[ARRAY_SIZE(roots)][ARRAY_SIZE(names)];
+	char path[128], *map;
+
+	if (access(TRACING "/trace", F_OK))
+		mount("tracefs", TRACING, "tracefs", 0, NULL);
+	if (access(TRACING "/events/mmlens/fault/id", F_OK))
+		SKIP(return, "there is no tracefs");
+	ASSERT_EQ(0, mkdir(roots[1], 0700));
+	for (size_t root = 0; root < ARRAY_SIZE(roots); root++) {
+		/* The first time makes the ring larger, which an open trace would forbid. */
+		snprintf(path, sizeof(path), "%s/%s", roots[root], names[0]);
+		EXPECT_EQ(0, write_file(path, "1")) TH_LOG("%s", path);
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			snprintf(path, sizeof(path), "%s/%s", roots[root], names[i]);
+			files[root][i] = open(path, O_RDONLY | O_NONBLOCK);
+			EXPECT_LE(0, files[root][i]) TH_LOG("%s", path);
+		}
+	}
+	self->fd = device_open(O_RDWR);
+	map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0);
+	fill_pages(map, PAGES, 1);
+	munmap(map, PAGES * page_size());
+	close(self->fd);
+
+	EXPECT_EQ(0, module_unload());
+	for (size_t root = 0; root < ARRAY_SIZE(roots); root++) {
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			EXPECT_TRUE(may_read(files[root][i]))
+				TH_LOG("%s/%s", roots[root], names[i]);
+			close(files[root][i]);
+		}
+	}
+	EXPECT_EQ(0, rmdir(roots[1]));
+	ASSERT_EQ(0, module_load(""));
+	EXPECT_FREE("after the files of tracefs");
 }
 
 /* What may come out of a module that comes and goes at any moment. */

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Processes that are looked at while they begin, become another program, exit, or are killed
- * for want of memory; and lookers that are killed.
+ * Processes that are looked at while they begin, become another program, exit, are killed for
+ * want of memory, or lose it all before they can exit; and lookers that are killed.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -297,6 +299,86 @@ TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 	EXPECT_LT(0, seen.exits);
 	for (int i = 0; i < 100 && rmdir(GROUP); i++)
 		usleep(10000);
+}
+
+/* Has some memory, and then next to no time, also not to exit: somebody else spins there. */
+static void have_no_time(void *arg)
+{
+	const struct sched_param none = { };
+	const size_t bytes = 32 << 20;
+	char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	run_on(0);
+	madvise(map, bytes / 2, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < bytes; i += page_size())
+		map[i] = 1;
+	if (sched_setscheduler(0, SCHED_IDLE, &none))
+		_exit(1);
+}
+
+/* What the OOM reaper does, at once: 0, or a negative errno. */
+static int kill_and_reap(pid_t pid)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), ret;
+
+	if (pidfd < 0 || kill(pid, SIGKILL))
+		return -errno;
+	ret = syscall(SYS_process_mrelease, pidfd, 0) ? -errno : 0;
+	close(pidfd);
+	return ret;
+}
+
+TEST_F_TIMEOUT(targets, that_lose_their_memory_before_they_exit, TIMEOUT)
+{
+	unsigned long killed = 0, reaped = 0;
+	struct seen seen = { };
+	pid_t hog;
+	time_t end;
+
+	hog = child_fork();
+	if (!hog) {
+		run_on(0);
+		for (;;)
+			;
+	}
+	run_on(1);
+	end = time(NULL) + SECONDS;
+	while (time(NULL) < end || ((!reaped || !seen.exits) && time(NULL) < end + PATIENCE)) {
+		unsigned long until = seen.looks + 300;
+		const char *wrong;
+		pid_t reaper;
+		int status;
+
+		self->other = target_start(have_no_time, NULL);
+		ASSERT_LT(0, self->other);
+		kill(hog, SIGCONT);
+		reaper = child_fork();
+		if (!reaper)
+			_exit(-kill_and_reap(self->other));
+		do {
+			wrong = walk_all_forms(self->fd, self->other, &seen);
+			if (!wrong && seen.looks % 3 == 0)
+				wrong = read_all_files(self->other, &seen);
+			/* It has had no memory for long enough: let it exit. */
+			if (seen.looks > until)
+				kill(hog, SIGSTOP);
+		} while (!wrong && waitpid(self->other, &status, WNOHANG) == 0);
+		ASSERT_EQ(NULL, wrong) TH_LOG("%s", wrong);
+		EXPECT_EQ(SIGKILL, status);
+		self->other = 0;
+		ASSERT_EQ(reaper, waitpid(reaper, &status, 0));
+		/* Or there was nothing left to take. */
+		EXPECT_TRUE(!status || WEXITSTATUS(status) == ESRCH) TH_LOG("%x", status);
+		reaped += !status;
+		killed++;
+	}
+	target_end(hog);
+	TH_LOG("%lu looks, %lu killed, %lu of them reaped; %lu exits under a look", seen.looks,
+	       killed, reaped, seen.exits);
+	EXPECT_LT(0, seen.looks);
+	EXPECT_LT(0, reaped);
+	EXPECT_LT(0, seen.exits);
 }
 
 /* One who does nothing but to look. */

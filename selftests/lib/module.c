@@ -42,11 +42,11 @@ int module_unload(void)
 	return syscall(SYS_delete_module, "mmlens", O_NONBLOCK) ? -errno : 0;
 }
 
-static int load_anew(const char *parameters)
+int module_load_anew(const char *parameters)
 {
 	int ret;
 
-	if (!module_file() || kernel_is_slow())
+	if (!module_file())
 		return 0;
 	ret = module_unload();
 	return ret ? ret : module_load(parameters);
@@ -54,12 +54,12 @@ static int load_anew(const char *parameters)
 
 int module_with_kernel_walk(void)
 {
-	return load_anew("kernel_walk=1");
+	return kernel_is_slow() ? 0 : module_load_anew("kernel_walk=1");
 }
 
 int module_as_it_was(void)
 {
-	return load_anew("");
+	return kernel_is_slow() ? 0 : module_load_anew("");
 }
 
 long module_uses(void)

@@ -14,6 +14,9 @@ int module_load(const char *parameters);
 /* As rmmod does: never waits. */
 int module_unload(void);
 
+/* The one, and then the other; nothing where there is no file of it. */
+int module_load_anew(const char *parameters);
+
 /*
  * Loads it with kernel_walk=1, and with nothing; leaves it as it is where there is no file of it,
  * or where all of the kernel's tables take too long. Both return 0 or a negative errno.

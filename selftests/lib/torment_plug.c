@@ -22,6 +22,7 @@ static void prepare_plug(struct arena *a)
 static void unplug(struct arena *a)
 {
 	unsigned int number = a->extra[0]++;
+	long before;
 
 	if (number % 8 == 0) {
 		if (!plug_remove())
@@ -31,7 +32,10 @@ static void unplug(struct arena *a)
 	}
 	madvise(a->high, a->high_bytes, MADV_DONTNEED);
 	arena_touch(a, a->high, a->high_bytes, 2);
-	a->effects += plug_offline(number);
+	before = vmstat("pgmigrate_success");
+	/* It took away what the process had in it. */
+	if (plug_offline(number) && vmstat("pgmigrate_success") > before)
+		a->effects++;
 	plug_online(number);
 	/* The other way of going: all of it, with the memory. */
 	if (number % 8 == 7)
