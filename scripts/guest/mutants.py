@@ -168,13 +168,13 @@ def attempt(place: Place, ko: Path, tests: list[str], seconds: int) -> Trial:
     programs = cells.build_selftests(cell.arch)
     # A module that comes and goes, for what watches the kernel's tables.
     other = module.build(cell.find_kernel(), module=module.SAMPLE)
-    command = cell.command(seconds, place.append, "--module", str(ko), "--copy", f"{programs}:/selftests")
-    command += ["--copy", f"{other}:/selftests/"]
-    command += ["--", "/selftests/run", "--effort", place.effort]
-    command += [" -r ".join(test.split(" ", 1)) for test in tests]
-    done = subprocess.run(
-        command, check=False, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    files = ["--module", str(ko), "--copy", f"{programs}:/selftests", "--copy", f"{other}:/selftests/"]
+    how = ["--", "/selftests/run", "--effort", place.effort, *(" -r ".join(test.split(" ", 1)) for test in tests)]
+    with cells.shared_file() as shared:
+        done = subprocess.run(
+            [*cell.command(seconds, place.append, "--shared", str(shared), *files), *how], check=False, text=True,
+            errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )  # fmt: skip
     parser = Parser()
     for line in done.stdout.splitlines():
         parser.line(line)
