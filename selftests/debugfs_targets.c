@@ -236,8 +236,10 @@ static void two_of_one_number(void)
 	answers[1] = lens_attach(pid);
 	target_end(pid);
 	if (write_number("/proc/sys/kernel/ns_last_pid", pid - 1) ||
-	    target_start(nothing, NULL) != pid)
+	    target_start(nothing, NULL) != pid) {
+		lens_detach(pid);
 		return;
+	}
 	answers[2] = lens_attach(pid);
 	answers[3] = lists_a(" user ");
 	answers[4] = lens_detach(pid);
@@ -266,7 +268,8 @@ TEST_F(target_kinds, detach_takes_the_one_that_lives)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
-	ASSERT_EQ(1, answers[0]) TH_LOG("pids cannot be chosen");
+	if (!answers[0])
+		SKIP(return, "pids cannot be chosen");
 	EXPECT_EQ(0, answers[1]);
 	EXPECT_EQ(0, answers[2]);
 	EXPECT_TRUE(answers[3]);

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
@@ -102,12 +103,17 @@ TEST_F_TIMEOUT(inject_open, parameter_is_set_as_a_whole, 300)
 
 static volatile pid_t copy;
 
-/* Has no rseq area, so that what it forks does not write to that page and get its own. */
+/*
+ * Has no rseq area, so that what it forks does not write to that page and get its own. That is a
+ * child of the one who sweeps, and dies with it.
+ */
 static int fork_copy(void *arg)
 {
-	pid_t pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 
 	(void)arg;
+	if (!pid)
+		syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	while (!pid)
 		syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 	copy = pid;
@@ -132,13 +138,15 @@ TEST_F_TIMEOUT(inject_open, who_sweeps_may_move, 300)
 		ASSERT_LT(0, pid);
 		while (!copy)
 			;
+		ASSERT_LT(0, copy);
 		CPU_ZERO(&one);
 		CPU_SET(!sched_getcpu(), &one);
 		sweep_arm(&self->sweep, __LINE__);
 		syscall(SYS_sched_setaffinity, 0, sizeof(one), &one);
 		sweep_disarm(&self->sweep);
 		kill(copy, SIGKILL);
-		waitpid(pid, NULL, 0);
+		EXPECT_EQ(copy, waitpid(copy, NULL, 0));
+		EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 	}
 }
 

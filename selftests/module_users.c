@@ -222,6 +222,14 @@ TEST_F(users, files_of_the_tracepoints)
 	munmap(map, PAGES * page_size());
 	close(self->fd);
 
+	for (size_t root = 0; root < ARRAY_SIZE(roots); root++) {
+		char *text;
+
+		snprintf(path, sizeof(path), "%s/trace", roots[root]);
+		text = read_file(path, NULL);
+		EXPECT_TRUE(text && strstr(text, " fault: ")) TH_LOG("%s", path);
+		free(text);
+	}
 	EXPECT_EQ(0, module_unload());
 	for (size_t root = 0; root < ARRAY_SIZE(roots); root++) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
