@@ -22,6 +22,8 @@ class Shape:
     words: Callable[[int, int], list[str]] | None = None
     # What programs see of it: selftests/machine_shape.c looks whether it is so.
     told: tuple[str, ...] = ()
+    # Only QEMU's processor has it for sure: that of the host is what it is.
+    emulated: bool = False
     # Of a test cell: what runs in it, instead of all.
     programs: tuple[str, ...] = ()
 
@@ -68,8 +70,9 @@ SHAPES = {
     "pti": Shape("page-table isolation: a copy of the top table for user space", "x86_64", "pti=on", told=("pti=1",)),
     "nolva": Shape("48-bit addresses (47 with 16K pages), where the CPU has 52", "arm64", "arm64.nolva",
                    told=("wide=0",)),  # fmt: skip
-    "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"], told=("mte=1",)),
-    "pauth": Shape("pointer authentication", "arm64", words=pointer_authentication, told=("pauth=1",)),
+    "mte": Shape("memory tags", "arm64", words=lambda cpus, size: ["-machine", "mte=on"], told=("mte=1",),
+                 emulated=True),  # fmt: skip
+    "pauth": Shape("pointer authentication", "arm64", words=pointer_authentication, told=("pauth=1",), emulated=True),
     "numa": Shape("two nodes with memory", words=two_nodes, told=("nodes=2",)),
     # With less, no gigabyte of either node has nothing in it, from the boot on.
     "1g": Shape("a huge page of 1 GiB", append="hugepagesz=1G hugepages=1", memory="6G", told=("gigantic=1",)),
