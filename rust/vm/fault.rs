@@ -313,7 +313,8 @@ pub(crate) enum Failure {
     /// The page is broken: the task gets `SIGBUS` with `BUS_MCEERR_AR`.
     HwPoison,
     /// A wait has ended because this task is being killed: in user mode it dies before it touches the
-    /// page again, in kernel mode the access ends with `EFAULT`.
+    /// page again, in kernel mode the access ends with `EFAULT` (that of who gets at pages without
+    /// one, such as a debugger, with `ENOMEM`).
     ///
     /// To the core it is `VM_FAULT_OOM`, with which it does nothing to such a task
     /// (`pagefault_out_of_memory()`, mm/oom_kill.c). Not `SIGBUS`: an exec kills the other threads,
