@@ -23,7 +23,7 @@ static vm_fault_t wanted(struct peer *peer, unsigned long pgoff, struct page **f
 	get_page(page);
 	if (folio_lock_killable(page_folio(page))) {
 		put_page(page);
-		return VM_FAULT_NOPAGE;
+		return VM_FAULT_OOM;
 	}
 	if (peer_is_revoked(peer)) {
 		folio_unlock(page_folio(page));
@@ -48,7 +48,7 @@ static __always_inline vm_fault_t hand_over(struct vm_fault *vmf, struct page *p
 /* The outcome of what was not done. */
 static unsigned int outcome(vm_fault_t ret)
 {
-	return ret & VM_FAULT_NOPAGE ? MMLENS_OUTCOME_KILLED : MMLENS_OUTCOME_SIGBUS;
+	return ret & VM_FAULT_OOM ? MMLENS_OUTCOME_KILLED : MMLENS_OUTCOME_SIGBUS;
 }
 
 static __always_inline vm_fault_t fault(struct vm_fault *vmf, bool watched)
@@ -147,7 +147,7 @@ static __always_inline vm_fault_t mkwrite(struct vm_fault *vmf, bool watched)
 	if (watched)
 		peer_begin(&watch, peer, MMLENS_OP_PAGE_MKWRITE, vmf);
 	if (folio_lock_killable(page_folio(vmf->page))) {
-		ret = VM_FAULT_NOPAGE;
+		ret = VM_FAULT_OOM;
 	} else if (peer_is_revoked(peer)) {
 		folio_unlock(page_folio(vmf->page));
 		ret = VM_FAULT_SIGBUS;
@@ -202,7 +202,7 @@ out:
 	else if (ret & VM_FAULT_NOPAGE)
 		peer_end(&watch, MMLENS_OUTCOME_DONE, HPAGE_PMD_NR);
 	else
-		peer_end(&watch, MMLENS_OUTCOME_SIGBUS, 0);
+		peer_end(&watch, outcome(ret), 0);
 	return ret;
 }
 
