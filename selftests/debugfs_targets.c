@@ -182,30 +182,40 @@ TEST_F(target_kinds, thread_id_is_a_target)
 
 static volatile int *answers;
 
-/* In a pid namespace of its own: it is number 1, and the writer's numbers count. */
-static void attach_self_as_1(void *arg)
-{
-	(void)arg;
-	answers[0] = getpid();
-	answers[1] = lens_attach(1);
-	answers[2] = lens_attach(1);
-	answers[3] = write_file(LENS "/attach", "2147483647");
-}
-
-TEST_F(target_kinds, numbers_are_those_of_the_writers_pid_namespace)
+/* A child that does it as number 1 of a pid namespace, and tells by the answers. */
+static pid_t start_as_1(void (*what)(void))
 {
 	pid_t pid;
 
 	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	if (answers == MAP_FAILED || unshare(CLONE_NEWPID))
+		return -errno;
 	pid = child_fork();
 	if (!pid) {
-		attach_self_as_1(NULL);
-		answers[4] = 1;
-		for (;;)
-			pause();
+		what();
+		_exit(0);
 	}
+	return pid;
+}
+
+/* The writer's numbers count. */
+static void attach_self_as_1(void)
+{
+	answers[0] = getpid();
+	answers[1] = lens_attach(1);
+	answers[2] = lens_attach(1);
+	answers[3] = write_file(LENS "/attach", "2147483647");
+	answers[4] = 1;
+	for (;;)
+		pause();
+}
+
+TEST_F(target_kinds, numbers_are_those_of_the_writers_pid_namespace)
+{
+	pid_t pid = start_as_1(attach_self_as_1);
+
+	ASSERT_LT(0, pid);
 	for (int i = 0; i < 20000 && !answers[4]; i++)
 		usleep(1000);
 	EXPECT_EQ(1, answers[0]);
@@ -255,17 +265,10 @@ static void two_of_one_number(void)
 /* In a namespace there can be two with one number: by their numbers here they are different. */
 TEST_F(target_kinds, detach_takes_the_one_that_lives)
 {
+	pid_t pid = start_as_1(two_of_one_number);
 	int status;
-	pid_t pid;
 
-	answers = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		       -1, 0);
-	ASSERT_EQ(0, unshare(CLONE_NEWPID));
-	pid = child_fork();
-	if (!pid) {
-		two_of_one_number();
-		_exit(0);
-	}
+	ASSERT_LT(0, pid);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
 	if (!answers[0])
