@@ -202,7 +202,7 @@ impl Control for Detach {
 
 /// `targets`: a line for each process that is attached, in the order of attaching.
 ///
-/// Position 0 is the heading, n the process number n, counted from 1.
+/// Position 0 is the heading, n + 1 the process whose place in that order is n.
 struct Targets(Arc<Lens>);
 
 impl Records for Targets {
@@ -217,7 +217,7 @@ impl Records for Targets {
             writeln!(out, "# pid state    comm")?;
             return Ok(Some(1));
         }
-        let Some(pid) = self.0.attached.get(usize::try_from(pos - 1)?) else {
+        let Some((place, pid)) = self.0.attached.find(pos - 1) else {
             return Ok(None);
         };
         let nr = pid.nr();
@@ -232,6 +232,6 @@ impl Records for Targets {
             }
             None => writeln!(out, "{nr:<5} {:<8} -", "exited")?,
         }
-        Ok(Some(pos + 1))
+        Ok(Some(place + 2))
     }
 }

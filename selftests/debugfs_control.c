@@ -132,6 +132,50 @@ TEST_F(control, targets_are_listed_in_order)
 	target_end(other);
 }
 
+/* The number in the next line of a list, which is read byte by byte; 0 at its end. */
+static pid_t next_listed(int list)
+{
+	char line[64];
+	size_t len = 0;
+
+	while (len < sizeof(line) - 1 && read(list, line + len, 1) == 1 && line[len] != '\n')
+		len++;
+	line[len] = '\0';
+	return atoi(line);
+}
+
+/* The same while others come and go: those that stay are there, and no one is there twice. */
+TEST_F(control, the_list_goes_on_where_it_was)
+{
+	pid_t pids[5] = { self->target }, pid;
+	int list = open(LENS "/targets", O_RDONLY);
+
+	ASSERT_LE(0, list);
+	for (size_t i = 1; i < ARRAY_SIZE(pids); i++)
+		pids[i] = target_start(nothing, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		ASSERT_EQ(0, lens_attach(pids[i]));
+	/* The heading, and those of others, if there are any. */
+	EXPECT_EQ(0, next_listed(list));
+	while ((pid = next_listed(list)) && pid != pids[0])
+		;
+	EXPECT_EQ(pids[0], pid);
+	EXPECT_EQ(0, lens_detach(pids[0]));
+	EXPECT_EQ(pids[1], next_listed(list));
+	EXPECT_EQ(0, lens_attach(pids[0]));
+	/* seq_file has the next line already. */
+	EXPECT_EQ(0, lens_detach(pids[3]));
+	EXPECT_EQ(pids[2], next_listed(list));
+	EXPECT_EQ(pids[4], next_listed(list));
+	EXPECT_EQ(pids[0], next_listed(list));
+	EXPECT_EQ(0, next_listed(list));
+	for (size_t i = 1; i < ARRAY_SIZE(pids); i++) {
+		lens_detach(pids[i]);
+		target_end(pids[i]);
+	}
+	close(list);
+}
+
 static void rename_oddly(void *arg)
 {
 	(void)arg;

@@ -47,9 +47,15 @@ pub(super) fn folder(name: &CStr, parent: &Arc<Dir>, target: Target) -> Result<F
         .transaction::<query::Query>(c"query")
 }
 
-/// A process that is attached.
-enum Slot {
-    Attached(Files<Target>),
+/// A process that is attached, or is about to be.
+struct Slot {
+    /// Its place in the order of attaching, which no other has or had.
+    place: u64,
+    folder: Folder,
+}
+
+enum Folder {
+    There(Files<Target>),
     /// Its folder is being made or removed. The number that it is called by, which no other can have
     /// meanwhile: debugfs would complain.
     Busy(i32),
@@ -58,64 +64,78 @@ enum Slot {
 impl Slot {
     /// The process, unless it comes or goes.
     fn pid(&self) -> Option<&Pid> {
-        match self {
-            Slot::Attached(files) => files.data().pid(),
-            Slot::Busy(_) => None,
+        match &self.folder {
+            Folder::There(files) => files.data().pid(),
+            Folder::Busy(_) => None,
         }
     }
 
     /// Whether its folder is called so.
     fn is_called(&self, nr: i32) -> bool {
-        match self {
-            Slot::Attached(files) => files.data().pid().is_some_and(|pid| pid.nr() == nr),
-            Slot::Busy(number) => *number == nr,
+        match &self.folder {
+            Folder::There(files) => files.data().pid().is_some_and(|pid| pid.nr() == nr),
+            Folder::Busy(number) => *number == nr,
         }
     }
+}
+
+/// In the order of their places.
+struct Slots {
+    slots: KVec<Slot>,
+    /// The place of the next one.
+    next: u64,
 }
 
 /// The list of them.
 #[pin_data]
 pub(super) struct Attached {
     #[pin]
-    targets: Mutex<KVec<Slot>>,
+    targets: Mutex<Slots>,
     dir: Arc<Dir>,
 }
 
 impl Attached {
     /// None, in the folder `dir`.
     pub(super) fn new(dir: Arc<Dir>) -> impl PinInit<Self> {
+        let none = Slots {
+            slots: KVec::new(),
+            next: 0,
+        };
         pin_init!(Self {
-            targets <- new_mutex!(KVec::new(), "mmlens_targets"),
+            targets <- new_mutex!(none, "mmlens_targets"),
             dir,
         })
     }
 
-    /// The process number `index` that is attached.
-    pub(super) fn get(&self, index: usize) -> Option<Pid> {
+    /// The first process that is attached, of those whose place is `place` or a later one; and its
+    /// place. Whoever goes on behind that misses none that stays, and finds none twice.
+    pub(super) fn find(&self, place: u64) -> Option<(u64, Pid)> {
         let targets = self.targets.lock();
-        targets.iter().filter_map(Slot::pid).nth(index).cloned()
+        let mut rest = targets.slots.iter().filter(|slot| slot.place >= place);
+        rest.find_map(|slot| Some((slot.place, slot.pid()?.clone())))
     }
 
     /// What becomes of the slot that is [busy](Slot::Busy) for `nr`: a folder, or none.
     fn settle(&self, nr: i32, folder: Option<Files<Target>>) {
         let mut targets = self.targets.lock();
+        let slots = &mut targets.slots;
         // Others may have come and gone.
-        let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) else {
+        let Some(index) = slots.iter().position(|slot| slot.is_called(nr)) else {
             return;
         };
-        match (folder, targets.get_mut(index)) {
-            (Some(folder), Some(slot)) => *slot = Slot::Attached(folder),
-            _ => drop(targets.remove(index)),
+        match (folder, slots.get_mut(index)) {
+            (Some(folder), Some(slot)) => slot.folder = Folder::There(folder),
+            _ => drop(slots.remove(index)),
         }
     }
 
     /// Removes the folder of the target at `index`, which is called `nr`. Waits for its readers, so not
     /// with the lock.
-    fn remove(&self, mut targets: MutexGuard<'_, KVec<Slot>>, index: usize, nr: i32) {
-        let Some(slot) = targets.get_mut(index) else {
+    fn remove(&self, mut targets: MutexGuard<'_, Slots>, index: usize, nr: i32) {
+        let Some(slot) = targets.slots.get_mut(index) else {
             return;
         };
-        let gone = core::mem::replace(slot, Slot::Busy(nr));
+        let gone = core::mem::replace(&mut slot.folder, Folder::Busy(nr));
         drop(targets);
         drop(gone);
         self.settle(nr, None);
@@ -137,20 +157,26 @@ impl Attached {
             if pid.task().is_none() {
                 return Err(ESRCH);
             }
-            let Some(index) = targets.iter().position(|slot| slot.is_called(nr)) else {
+            let slots = &targets.slots;
+            let Some(index) = slots.iter().position(|slot| slot.is_called(nr)) else {
                 break;
             };
-            match targets.get(index).and_then(Slot::pid) {
+            match slots.get(index).and_then(Slot::pid) {
                 Some(other) if *other != pid => (),
                 _ => return Err(EEXIST),
             }
             self.remove(targets, index, nr);
             targets = self.targets.lock();
         }
-        if targets.len() >= MAX_TARGETS {
+        if targets.slots.len() >= MAX_TARGETS {
             return Err(ENOSPC);
         }
-        targets.push(Slot::Busy(nr), GFP_KERNEL)?;
+        let slot = Slot {
+            place: targets.next,
+            folder: Folder::Busy(nr),
+        };
+        targets.slots.push(slot, GFP_KERNEL)?;
+        targets.next += 1;
         drop(targets);
         // If that fails, what there is of it goes, and that waits for readers.
         let folder = folder(&name, &self.dir, Target::Pid(pid));
@@ -166,7 +192,7 @@ impl Attached {
         let running = Pid::find(nr);
         let targets = self.targets.lock();
         let find = |is_it: &dyn Fn(&Pid) -> bool| {
-            targets.iter().enumerate().find_map(|(index, slot)| {
+            targets.slots.iter().enumerate().find_map(|(index, slot)| {
                 let pid = slot.pid().filter(|pid| is_it(pid))?;
                 Some((index, pid.nr()))
             })
