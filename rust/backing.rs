@@ -47,6 +47,7 @@ use crate::{
 use blocks::Blocks;
 use device::Registers;
 use kernel::{
+    bindings,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -186,6 +187,24 @@ impl Backing {
         Some(unsafe { Pfn::new(number) })
     }
 
+    /// Whether the memory of page `index` is known to be broken: who touches it may be killed by the
+    /// machine, and in the kernel takes it with him.
+    #[inline]
+    pub(crate) fn is_broken(&self, index: usize) -> bool {
+        self.page(index).is_some_and(HeldPage::is_poisoned)
+    }
+
+    /// As [`pfn`](Self::pfn), for a fault.
+    ///
+    /// Errors: `EFAULT` if there is none; `EHWPOISON` if it is [broken](Self::is_broken).
+    #[inline]
+    pub(crate) fn sound_pfn(&self, index: usize) -> Result<Pfn<'_>> {
+        if self.is_broken(index) {
+            return Err(Error::from_errno(-(bindings::EHWPOISON as i32)));
+        }
+        self.pfn(index).ok_or(EFAULT)
+    }
+
     /// Whether page `index` is more than zeros that nobody has used yet.
     pub(crate) fn has(&self, index: usize) -> bool {
         match self {
@@ -253,9 +272,10 @@ impl Backing {
 
     /// Copies out of page `index`, from `offset` on. What is not allocated is zeros.
     ///
-    /// Errors: `EFAULT` if that is not inside of the page.
+    /// Errors: `EFAULT` if that is not inside of the page; `EIO` if it is [broken](Self::is_broken).
     pub(crate) fn read(&self, index: usize, offset: usize, out: &mut [u8]) -> Result {
         check_in_page(offset, out.len())?;
+        self.check_sound(index)?;
         match (self.area(), self) {
             (Some(area), _) => area.read(index, offset, out),
             (None, Backing::Sparse(memory)) => memory.read(index, offset, out),
@@ -265,13 +285,22 @@ impl Backing {
 
     /// Copies into page `index`, from `offset` on. Allocates it if that has not been done; sleeps.
     ///
-    /// Errors: `EFAULT` if that is not inside of the page; `ENOMEM`.
+    /// Errors: `EFAULT` if that is not inside of the page; `EIO` if it is [broken](Self::is_broken);
+    /// `ENOMEM`.
     pub(crate) fn write(&self, index: usize, offset: usize, data: &[u8]) -> Result {
         check_in_page(offset, data.len())?;
+        self.check_sound(index)?;
         match (self.area(), self) {
             (Some(area), _) => area.write(index, offset, data),
             (None, Backing::Sparse(memory)) => memory.write(index, offset, data),
             (None, _) => Err(EFAULT),
+        }
+    }
+
+    fn check_sound(&self, index: usize) -> Result {
+        match self.is_broken(index) {
+            true => Err(EIO),
+            false => Ok(()),
         }
     }
 }

@@ -158,6 +158,12 @@ impl Mapper<'_> {
         Ok(is_eager)
     }
 
+    /// Whether page `index` of the VMA can be mapped before it is touched. What is broken is left to
+    /// faults: they tell.
+    fn is_sound(&self, index: usize) -> bool {
+        !self.memory.backing.is_broken(self.pgoff + index)
+    }
+
     /// Faults will map it.
     fn lazy<'v, T>(self, vma: NewVma<'v>) -> Result<Mapped<'v>>
     where
@@ -175,10 +181,11 @@ impl Mapper<'_> {
         let vma = self.prepare::<T>(vma)?;
         let is_eager = self.is_eager(&vma)?;
         let is_remap = self.memory.setup.strategy == Strategy::Remap;
-        if is_remap && self.memory.backing.remap(&vma, self.pgoff)? {
+        let is_sound = || (0..self.pages).all(|index| self.is_sound(index));
+        if is_remap && is_sound() && self.memory.backing.remap(&vma, self.pgoff)? {
             return Ok(self.done(vma));
         }
-        for index in (0..self.pages).filter(|_| is_eager) {
+        for index in (0..self.pages).filter(|&index| is_eager && self.is_sound(index)) {
             let page = self.memory.backing.page(self.pgoff + index).ok_or(EFAULT)?;
             vma.insert_page(index, page)?;
         }
@@ -203,7 +210,9 @@ impl Mapper<'_> {
                 vma.remap_pfn(index, frames)?;
                 index += frames.count();
             } else {
-                vma.insert_pfn(index, self.memory.backing.pfn(at).ok_or(EFAULT)?)?;
+                if self.is_sound(index) {
+                    vma.insert_pfn(index, self.memory.backing.pfn(at).ok_or(EFAULT)?)?;
+                }
                 index += 1;
             }
         }
@@ -214,7 +223,7 @@ impl Mapper<'_> {
     fn mixed<'v>(self, vma: NewVma<'v>) -> Result<Mapped<'v>> {
         let vma = self.prepare::<frames::Mixed>(vma)?;
         let is_eager = self.is_eager(&vma)?;
-        for index in (0..self.pages).filter(|_| is_eager) {
+        for index in (0..self.pages).filter(|&index| is_eager && self.is_sound(index)) {
             let pfn = self.memory.backing.pfn(self.pgoff + index).ok_or(EFAULT)?;
             vma.insert_mixed(index, pfn)?;
         }

@@ -43,7 +43,7 @@ impl Buffer {
         self.bytes().saturating_sub(pos)
     }
 
-    /// Copies out of one page of the buffer. Errors: `EIO` if it is revoked; `EINTR`.
+    /// Copies out of one page of the buffer. Errors: `EIO` if it is revoked, or the page broken; `EINTR`.
     fn load(&self, memory: &Memory, pos: u64, out: &mut [u8]) -> Result {
         let (index, offset, _) = piece(pos, 0);
         let _gate = self.gate.read()?;
@@ -55,7 +55,7 @@ impl Buffer {
 
     /// Copies into one page of the buffer, which is dirty then.
     ///
-    /// Errors: `EIO` if it is revoked; `ENOMEM`; `EINTR`.
+    /// Errors: `EIO` if it is revoked, or the page broken; `ENOMEM`; `EINTR`.
     fn store(&self, memory: &Memory, pos: u64, data: &[u8]) -> Result {
         let (index, offset, _) = piece(pos, 0);
         let _gate = self.gate.read()?;
@@ -70,14 +70,15 @@ impl Buffer {
             }
             _ => None,
         };
+        memory.backing.write(index, offset, data)?;
         if let Some(dirty) = &memory.dirty {
             self.mark_dirty(dirty, index);
         }
-        memory.backing.write(index, offset, data)
+        Ok(())
     }
 
-    /// Errors: `EPERM` without the rights for device memory; `EIO` if it is revoked; `EFAULT` if
-    /// nothing could be copied; `EINTR`, `ENOMEM`.
+    /// Errors: `EPERM` without the rights for device memory; `EIO` if it is revoked, or the first page
+    /// broken; `EFAULT` if nothing could be copied; `EINTR`, `ENOMEM`.
     pub(super) fn read_to(&self, pos: u64, to: &mut IovIterDest<'_>) -> Result<usize> {
         let Some(memory) = self.memory() else {
             return Ok(0);
@@ -105,7 +106,7 @@ impl Buffer {
     }
 
     /// Errors: `ENOSPC` at the end; `EPERM` without the rights for device memory; `EIO` if it is
-    /// revoked; `EFAULT` if nothing could be copied; `EINTR`, `ENOMEM`.
+    /// revoked, or the first page broken; `EFAULT` if nothing could be copied; `EINTR`, `ENOMEM`.
     pub(super) fn write_from(&self, pos: u64, from: &mut IovIterSource<'_>) -> Result<usize> {
         let memory = self.memory().ok_or(ENOSPC)?;
         memory.may_reach()?;

@@ -158,9 +158,9 @@ impl<'a> HeldPage<'a> {
         unsafe { ffi::mmlens_page_to_pfn(self.page.as_ptr()) }
     }
 
-    /// Whether its memory is broken: it must not be mapped.
+    /// Whether its memory is broken (`PageHWPoison()`): it must not be mapped, nor touched.
     #[inline]
-    pub(super) fn is_poisoned(self) -> bool {
+    pub(crate) fn is_poisoned(self) -> bool {
         // SAFETY: It is there, by the type invariants.
         unsafe { ffi::mmlens_is_hwpoison(self.page.as_ptr()) }
     }

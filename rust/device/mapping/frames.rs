@@ -52,7 +52,7 @@ where
 {
     let entered = enter(buffer)?;
     let memory = entered.memory;
-    let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
+    let pfn = memory.backing.sound_pfn(fault.pgoff())?;
     insert(memory, pfn)
 }
 
@@ -116,8 +116,8 @@ where
     if let (Some(_gate), Some(memory), false) = (gate, buffer.memory(), buffer.is_revoked()) {
         let there = *around.range().start()..around.range().end() + 1;
         for pgoff in pages::block(memory, around.pgoff(), there) {
-            let Some(pfn) = memory.backing.pfn(pgoff) else {
-                break;
+            let Ok(pfn) = memory.backing.sound_pfn(pgoff) else {
+                continue;
             };
             if let Ok(installed) = around.insert_pfn(pgoff, pfn) {
                 count += 1;
@@ -161,7 +161,7 @@ fn mixed_fault(buffer: &Buffer, fault: &VmFault<'_, Mixed>) -> Result<Outcome, F
         if memory.setup.strategy == Strategy::Around && !fault.is_write() {
             count += pages::block(memory, fault.pgoff(), fault.table())
                 .filter(|&pgoff| pgoff != fault.pgoff())
-                .filter_map(|pgoff| Some((pgoff, memory.backing.pfn(pgoff)?)))
+                .filter_map(|pgoff| Some((pgoff, memory.backing.sound_pfn(pgoff).ok()?)))
                 .filter(|&(pgoff, pfn)| fault.insert_mixed(pgoff, pfn).is_ok())
                 .count();
         }

@@ -89,7 +89,7 @@ fn alone(
     if let Some(installed) = fault.installed_huge() {
         return Ok(installed);
     }
-    let pfn = memory.backing.pfn(fault.pgoff()).ok_or(Failure::Sigbus)?;
+    let pfn = memory.backing.sound_pfn(fault.pgoff())?;
     let installed = fault.insert_pfn(pfn)?;
     *count += 1;
     Ok(installed)

@@ -23,6 +23,9 @@ pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<LockedRef, Failure
     // `mmap` has checked the bounds, and a VMA cannot grow. Still, what is asked for here decides.
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
     let page = memory.backing.page_or_allocate(pgoff)?;
+    if page.is_poisoned() {
+        return Err(Failure::HwPoison);
+    }
     let page = page.get_locked().ok_or(Failure::Killed)?;
     if buffer.is_revoked() {
         return Err(Failure::Sigbus);
