@@ -102,7 +102,7 @@ def git_apply(patch: Path, folder: Path, *options: str) -> str:
         ["git", "apply", *options, str(patch)], cwd=folder, check=False, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "GIT_CEILING_DIRECTORIES": str(CACHE)},
     )  # fmt: skip
-    return done.stderr.strip() if done.returncode else ""
+    return done.stderr.strip() or f"git ended with {done.returncode}" if done.returncode else ""
 
 
 @contextlib.contextmanager
@@ -130,9 +130,11 @@ def make(path: Path, text: str, build: Callable[[Path], None]) -> Path:
     return path
 
 
-def hold(path: Path) -> None:
-    """Keeps a file or a folder from being tidied up for as long as this process lives."""
-    fcntl.flock(os.open(path, os.O_RDONLY), fcntl.LOCK_SH)
+def hold(path: Path) -> int:
+    """Keeps a file or a folder from being tidied up for as long as this process lives, or has the descriptor open."""
+    handle = os.open(path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return handle
 
 
 def is_held(path: Path) -> bool:
