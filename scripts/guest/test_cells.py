@@ -3,6 +3,7 @@
 
 import argparse
 import unittest
+from unittest.mock import patch
 
 from guest import cells, shape
 from guest.cache import CHECKOUT, Failure
@@ -30,13 +31,21 @@ class Cells(unittest.TestCase):
             with self.subTest(name), self.assertRaises(Failure):
                 cells.parse(name)
 
-    def test_command(self) -> None:
+    @patch.object(cells, "is_emulated", return_value=True)
+    def test_command(self, _: object) -> None:
         words = cells.parse("x86_64:7.2:pti+4level").command(7, "a=1", "--more")
         at = words.index("--arch")
         self.assertEqual(
             "--arch x86_64 --kernel 7.2 --timeout 7 --append a=1 --debugger --shape pti --shape 4level --more",
             " ".join(words[at:]),
         )
+
+    def test_machine(self) -> None:
+        """What only an emulated processor has is left out where the host's is used."""
+        cell = cells.parse("arm64:newest:mte+vmem")
+        for emulated, shapes in ((True, ("mte", "vmem")), (False, ("vmem",))):
+            with self.subTest(emulated=emulated), patch.object(cells, "is_emulated", return_value=emulated):
+                self.assertEqual(shapes, cell.machine())
 
     def test_effort(self) -> None:
         """A part, all of it, as much as was asked for, and as many seconds as a soak is long."""
