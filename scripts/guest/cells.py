@@ -277,8 +277,11 @@ def shared_file() -> Iterator[Path]:
         file.write(b"host-was-here")
         file.flush()
         path = Path(file.name)
-        hold(path)
-        yield path
+        handle = hold(path)
+        try:
+            yield path
+        finally:
+            os.close(handle)
 
 
 def witness(path: Path) -> Count:
