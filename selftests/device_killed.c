@@ -61,7 +61,7 @@ static void *restore_for_ever(void *arg)
  * again: with a real-time class it would keep those from running that it waits for. A mapping
  * that is filled by mmap() keeps RESTORE waiting, and that the faults.
  */
-TEST_F_TIMEOUT(dying, faults_in_the_kernel_no_more, 120)
+TEST_F_TIMEOUT(dying, faults_in_the_kernel_no_more, 300)
 {
 	const size_t pages = (8 << 20) / page_size();
 	struct restorer restorer = { .fd = device_make("vmap,mixed,eager", pages) };
@@ -115,7 +115,7 @@ static void *write_for_ever(void *page)
  * program, leaves to that program what is to be done with SIGBUS. There are so many mappings
  * that it takes its time to protect them all, with the page locked.
  */
-TEST_F_TIMEOUT(dying, takes_no_signal_from_an_exec, 120)
+TEST_F_TIMEOUT(dying, takes_no_signal_from_an_exec, 300)
 {
 	int fd = device_make("vmalloc,track", 1), times = effort(100);
 	char *map, *maps[1000];
