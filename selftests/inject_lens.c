@@ -74,9 +74,9 @@ FIXTURE_SETUP(inject_lens)
 	ASSERT_LT(0, self->target);
 	self->fd = device_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
+	SWEEP_SETUP(&self->sweep);
 	self->of_target = held_take(self->target);
 	self->of_self = held_take(getpid());
-	SWEEP_SETUP(&self->sweep);
 }
 
 FIXTURE_TEARDOWN(inject_lens)

@@ -14,7 +14,7 @@ int module_load(const char *parameters);
 /* As rmmod does: never waits. */
 int module_unload(void);
 
-/* The one, and then the other; nothing where there is no file of it. */
+/* Unloads it, and loads it; nothing where there is no file of it. */
 int module_load_anew(const char *parameters);
 
 /*
