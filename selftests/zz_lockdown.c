@@ -47,7 +47,7 @@ FIXTURE(lockdown)
 FIXTURE_SETUP(lockdown)
 {
 	/* Nothing may be loaded afterwards, so that it stays like this. */
-	ASSERT_EQ(0, module_with_kernel_walk());
+	ASSERT_EQ(0, rights_load());
 }
 
 FIXTURE_TEARDOWN(lockdown)
@@ -77,6 +77,8 @@ TEST_F_TIMEOUT(lockdown, shows_nothing_to_anybody, 200)
 		SKIP(return, "the kernel cannot be locked down; boot it with lsm=lockdown");
 	rights_begin();
 	rights_open(0, &given);
+	EXPECT_EQ(rights_have_memory(),
+		  device_info(given.memory).backing == MMLENS_BACKING_IOREMAP);
 	close(given.device);
 	/* On the way there, a debugfs file that can be written to is not opened any more. */
 	if (strstr(level, "[none]")) {

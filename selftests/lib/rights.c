@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -18,8 +19,10 @@
 
 #include "device.h"
 #include "lens.h"
+#include "module.h"
 #include "query.h"
 #include "rights.h"
+#include "shared.h"
 #include "texts.h"
 #include "util.h"
 
@@ -70,9 +73,40 @@ void *rights_plant(uint64_t secret)
 	return pages;
 }
 
+int rights_load(void)
+{
+	char path[128], parameters[160] = "";
+	size_t len = 0;
+
+	if (!kernel_is_slow())
+		len = sprintf(parameters, "kernel_walk=1 ");
+	if (shared_function(path))
+		snprintf(parameters + len, sizeof(parameters) - len, "pci=%s/2", basename(path));
+	return module_load_anew(parameters);
+}
+
+bool rights_have_memory(void)
+{
+	char path[128];
+
+	return module_file() && shared_function(path);
+}
+
+/* As large as the region that rights_load() has named. */
+static int open_memory(void)
+{
+	struct mmlens_setup setup = device_words("ioremap,pfnmap", 0);
+	int fd = device_open(O_RDWR);
+
+	setup.region = 1;
+	ioctl(fd, MMLENS_IOC_SETUP, &setup);
+	return fd;
+}
+
 void rights_open(pid_t target, struct rights_given *given)
 {
 	given->device = device_open(O_RDWR);
+	given->memory = open_memory();
 	for (size_t i = 0; i < 8; i++) {
 		given->texts[i] = text_open(given->device, process_texts[i].what, target);
 		given->files[i] = process_texts[i].what == MMLENS_TEXT_QUERY ? query_open(target) :

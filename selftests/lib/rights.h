@@ -30,6 +30,7 @@ extern const size_t nr_rights_rows;
 /* What was opened by somebody who may: -1 what is not there. */
 struct rights_given {
 	int device;		/* a descriptor of the device */
+	int memory;		/* another one: device memory, if there is any */
 	int texts[8];		/* of the target, as process_texts */
 	int files[8];		/* the same in debugfs */
 };
@@ -84,6 +85,14 @@ void rights_try_all(struct rights_report *report);
 
 /* Where a program that is run as somebody finds the report: an open file. */
 #define RIGHTS_REPORT 103
+
+/*
+ * Loads the module with all that there can be rights to: the kernel's tables, if they can be had,
+ * and device memory, if this machine has some. 0 or a negative errno.
+ */
+int rights_load(void);
+/* Whether there is device memory. */
+bool rights_have_memory(void);
 
 /* Makes what rights are tried with: targets of all sorts, and a report. */
 void rights_begin(void);

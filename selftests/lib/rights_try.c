@@ -98,7 +98,7 @@ static void try_buffer(struct rights_report *r, int fd)
 	size_t len = 0;
 	int ret;
 
-	/* There may be none. */
+	/* There is none of this number, and it is not said to everybody. */
 	ret = call(fd, MMLENS_IOC_SETUP, &setup);
 	note(r, RIGHTS_MEMORY, 0, ret == -ENODEV ? 0 : ret, &setup, sizeof(setup), "SETUP of ioremap");
 	setup = device_words("vmap,track", RIGHTS_PAGES);
@@ -130,6 +130,22 @@ static void try_buffer(struct rights_report *r, int fd)
 	/* The pages are there for whoever judges. */
 	for (size_t i = 0; r->map && i < RIGHTS_PAGES; i++)
 		((volatile char *)r->map)[i * page_size()] |= 0;
+}
+
+/* Device memory, set up by somebody else. */
+static void try_memory(struct rights_report *r, int fd)
+{
+	void *map = device_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED, 1, 0);
+	uint64_t word = 0;
+	ssize_t done;
+
+	note(r, RIGHTS_MEMORY, 0, map == MAP_FAILED ? -errno : 0, NULL, 0, "mmap of memory");
+	if (map != MAP_FAILED)
+		munmap(map, page_size());
+	done = pread(fd, &word, sizeof(word), 0);
+	note(r, RIGHTS_MEMORY, 0, done < 0 ? -errno : 0, NULL, 0, "read of memory");
+	done = pwrite(fd, &word, sizeof(word), 0);
+	note(r, RIGHTS_MEMORY, 0, done < 0 ? -errno : 0, NULL, 0, "write of memory");
 }
 
 /* What can be asked of a process by the device. Returns an address that it has. */
@@ -260,6 +276,9 @@ void rights_try_all(struct rights_report *r)
 		fd = r->given.device;
 	if (fd >= 0) {
 		try_buffer(r, fd);
+		if (r->given.memory >= 0 &&
+		    device_info(r->given.memory).backing == MMLENS_BACKING_IOREMAP)
+			try_memory(r, r->given.memory);
 		for (size_t i = 0; i < r->nr_targets; i++)
 			try_process(r, fd, r->targets[i]);
 		for (size_t i = 0; i < ARRAY_SIZE(kernel_texts); i++) {
