@@ -11,7 +11,7 @@ use common::{
 };
 use mmlens_core::pt::{
     coalesce::{neighbours, Coalesce},
-    entry::Raw,
+    entry::{Entry, Raw},
     format::Format,
     level::{Geometry, Level, LEVELS},
     page::PageKind,
@@ -123,8 +123,12 @@ fn check<E: Encode>(
             for found in step.found(&format, &geometry, &window) {
                 prop_assert_eq!(found.start, expected);
                 prop_assert!(found.start < found.end && found.end <= step.next);
-                let own = format.rights(found.raw, &found.entry, found.level);
-                prop_assert_eq!(found.effective(&format).and(own), found.effective(&format));
+                let mut rights = format.rights(found.raw, &found.entry, found.level);
+                for above in geometry.levels().filter(|&above| above > level) {
+                    let table = Entry::Table { pfn: 0 };
+                    rights = rights.and(format.rights(step.above(above), &table, above));
+                }
+                prop_assert_eq!(found.effective(&format), rights);
                 expected = found.end;
             }
             while let Some(rest) = step.from(&geometry, level, at) {
