@@ -69,7 +69,10 @@ impl Args {
                 nothing: asked.is_none(),
             };
             context.out.json("filter", None, &data)?;
-            return Ok(Outcome::Done);
+            return Ok(match asked {
+                Some(_) => Outcome::Done,
+                None => Outcome::Found,
+            });
         }
         context.out.line(format_args!("filter:       {expr}"))?;
         let Some(asked) = asked else {

@@ -128,9 +128,11 @@ impl Args {
                         Live::begin(&lens, &target).and_then(|mut live| Kept::of(&mut live));
                     match again {
                         Err(error) if is_gone(&error) => {
-                            context
-                                .out
-                                .line(format_args!("pid {} has ended", target.pid))?;
+                            if !context.json {
+                                context
+                                    .out
+                                    .line(format_args!("pid {} has ended", target.pid))?;
+                            }
                             return Ok(Outcome::Done);
                         }
                         again => again?,

@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = &[
     ("scan_vmas", vmas),
     ("scan_all", all),
     ("scan_nothing", nothing),
+    ("filter_of_nothing", of_nothing),
     ("filter_language", language),
 ];
 
@@ -261,4 +262,14 @@ fn language() -> Outcome {
     contains("as it was read", &text, "huge & (write | vma:EXEC)")?;
     contains("what the kernel is asked", &text, "required:     present")?;
     run_to(1, "filter present~&~!present").map(drop)
+}
+
+/// What can match nothing is read, and exit code 1, in both languages.
+fn of_nothing() -> Outcome {
+    let text = run_to(1, "filter write~&~!write")?;
+    contains("what is said", &text, "nothing can match")?;
+    let data = json_to(1, "filter write~&~!write")?;
+    equal("nothing", data["nothing"].as_bool(), Some(true))?;
+    let data = json("filter write")?;
+    equal("nothing", data["nothing"].as_bool(), Some(false))
 }

@@ -6,14 +6,16 @@ use crate::{
     changing::change,
     check::{check, contains, equal, Outcome, Test},
     child::Child,
-    command::{array, hex, json, json_to, run, run_to},
+    command::{array, hex, json, json_to, path, run, run_to},
     proc::{frames, page_size, smaps_sum},
 };
 use serde_json::Value;
 use std::{
     env, fs,
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 pub const TESTS: &[Test] = &[
@@ -23,6 +25,7 @@ pub const TESTS: &[Test] = &[
     ("diff_hostile", hostile),
     ("picture_svg", picture),
     ("watch_changes", watch),
+    ("watch_until_the_end", until_the_end),
 ];
 
 /// A file that is removed in the end.
@@ -220,4 +223,34 @@ fn watch() -> Outcome {
     check(!text.contains("since the last look"), || {
         format!("it has changed: {text}")
     })
+}
+
+/// A process that ends while it is watched: that is no error, and no line among documents.
+fn until_the_end() -> Outcome {
+    for is_json in [false, true] {
+        let mut child = Child::new("memory")?;
+        let pid = child.pid().to_string();
+        let mut watch = Command::new(path())
+            .args(["watch", &pid, "--interval", "0.1"])
+            .args(is_json.then_some("--json"))
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut out = BufReader::new(watch.stdout.take().ok_or("no pipe")?);
+        let mut first = String::new();
+        out.read_line(&mut first)?;
+        child.kill();
+        let rest = out.lines().collect::<Result<Vec<String>, _>>()?;
+        equal("exit code", watch.wait()?.code(), Some(0))?;
+        if is_json {
+            for line in std::iter::once(&first).chain(&rest) {
+                let document: Value = serde_json::from_str(line)
+                    .map_err(|error| format!("watch --json: {error}: {line}"))?;
+                equal("command", document["command"].as_str(), Some("watch"))?;
+            }
+        } else {
+            let last = format!("pid {pid} has ended");
+            equal("the last line", rest.last(), Some(&last))?;
+        }
+    }
+    Ok(())
 }
