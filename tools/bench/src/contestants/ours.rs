@@ -72,7 +72,7 @@ pub fn kinds() -> Vec<Kind> {
             "560 bytes: entries by level, bytes by each flag",
             |t| walk(t, device::FORM_COUNTS),
         ),
-        kind("vmas", "80 bytes a VMA", |t| walk(t, device::FORM_VMAS)),
+        kind("vmas", "72 bytes a VMA", |t| walk(t, device::FORM_VMAS)),
         kind(
             "pagetable",
             "text: runs, all levels, holes; the whole process",
