@@ -242,10 +242,10 @@ impl Regions {
 
 impl Drop for Regions {
     fn drop(&mut self) {
-        // A static is never dropped, so what is in it has to be.
-        if let Ok(mut regions) = list::lock() {
-            *regions = [None, None];
-        }
+        // A static is never dropped, so what is in it has to be: once nothing is locked.
+        let list = list::lock();
+        let regions = list.map(|mut regions| core::mem::take(&mut *regions));
+        drop(regions);
     }
 }
 
