@@ -35,7 +35,7 @@ static void try_all(struct __test_metadata *_metadata, const char *row, struct r
 	const char *wrong;
 
 	given->device = device_open(O_RDWR);
-	wrong = rights_check(rights_row(row), read_number("/proc/sys/kernel/kptr_restrict"), given);
+	wrong = rights_check(rights_row(row), read_number(KPTR_RESTRICT), given);
 	EXPECT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	close(given->device);
 }

@@ -52,16 +52,6 @@ int module_load_anew(const char *parameters)
 	return ret ? ret : module_load(parameters);
 }
 
-int module_with_kernel_walk(void)
-{
-	return kernel_is_slow() ? 0 : module_load_anew("kernel_walk=1");
-}
-
-int module_as_it_was(void)
-{
-	return kernel_is_slow() ? 0 : module_load_anew("");
-}
-
 long module_uses(void)
 {
 	char *text = read_file("/proc/modules", NULL), *line, *next = text;

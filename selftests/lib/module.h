@@ -17,13 +17,6 @@ int module_unload(void);
 /* Unloads it, and loads it; nothing where there is no file of it. */
 int module_load_anew(const char *parameters);
 
-/*
- * Loads it with kernel_walk=1, and with nothing; leaves it as it is where there is no file of it,
- * or where all of the kernel's tables take too long. Both return 0 or a negative errno.
- */
-int module_with_kernel_walk(void);
-int module_as_it_was(void);
-
 /* Uses of the module, as /proc/modules has them; -1 if it is not loaded. */
 long module_uses(void);
 

@@ -94,7 +94,9 @@ int rights_load(void);
 /* Whether there is device memory. */
 bool rights_have_memory(void);
 
-/* Makes what rights are tried with: targets of all sorts, and a report. */
+#define KPTR_RESTRICT "/proc/sys/kernel/kptr_restrict"
+
+/* Makes what rights are tried with: targets of all sorts, and a report. KPTR_RESTRICT is 0 then. */
 void rights_begin(void);
 void rights_end(void);
 

@@ -87,7 +87,7 @@ static void learn_layout(void)
 {
 	struct kernel_text layout;
 
-	if (kernel_layout(&layout))
+	if (write_number(KPTR_RESTRICT, 0) || kernel_layout(&layout))
 		abort();
 	kernel_first = UINT64_MAX;
 	for (size_t i = 0; i < layout.nr_regions; i++) {
