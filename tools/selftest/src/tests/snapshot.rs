@@ -231,7 +231,7 @@ fn until_the_end() -> Outcome {
         let mut child = Child::new("memory")?;
         let pid = child.pid().to_string();
         let mut watch = Command::new(path())
-            .args(["watch", &pid, "--interval", "0.1"])
+            .args(["watch", &pid, "--interval", "0.1", "--count", "600"])
             .args(is_json.then_some("--json"))
             .stdout(Stdio::piped())
             .spawn()?;
@@ -247,6 +247,7 @@ fn until_the_end() -> Outcome {
                     .map_err(|error| format!("watch --json: {error}: {line}"))?;
                 equal("command", document["command"].as_str(), Some("watch"))?;
             }
+            check(rest.len() < 599, || "it goes on without the process".into())?;
         } else {
             let last = format!("pid {pid} has ended");
             equal("the last line", rest.last(), Some(&last))?;
