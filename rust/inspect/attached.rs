@@ -115,7 +115,7 @@ impl Attached {
         rest.find_map(|slot| Some((slot.place, slot.pid()?.clone())))
     }
 
-    /// What becomes of the slot that is [busy](Slot::Busy) for `nr`: a folder, or none.
+    /// What becomes of the slot that is [busy](Folder::Busy) for `nr`: a folder, or none.
     fn settle(&self, nr: i32, folder: Option<Files<Target>>) {
         let mut targets = self.targets.lock();
         let slots = &mut targets.slots;
