@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pages of a buffer whose memory is broken, as the kernel has found out: nobody gets at them by a
- * fault, and the kernel itself does not touch them. Each test loses a page of the machine for good.
+ * fault, and the kernel itself does not touch them. Each buffer here loses a page of the machine
+ * for good.
  */
 #include <fcntl.h>
 #include <linux/kernel-page-flags.h>
@@ -10,6 +11,8 @@
 
 #include "kselftest_harness.h"
 #include "lib/device.h"
+#include "lib/kinds.h"
+#include "lib/knobs.h"
 #include "lib/scan.h"
 #include "lib/setups.h"
 #include "lib/texts.h"
@@ -47,6 +50,7 @@ FIXTURE_SETUP(hwpoison)
 
 FIXTURE_TEARDOWN(hwpoison)
 {
+	knobs_restore();
 }
 
 /* Whether the kernel takes the memory that is mapped there for broken. */
@@ -95,12 +99,12 @@ static bool is_told(volatile char *p, bool write)
 }
 
 /*
- * Of single pages that were lost. Blocks of pages go back to the allocator as they came, and
- * ranges of frames are mapped without a look at the pages.
+ * Of pages that are mapped one by one: others are mapped without a look at each. The pages of a
+ * huge one go back to the allocator together, and with them the one that is lost.
  */
 static bool can_be_lost(const struct combo *combo)
 {
-	return combo->backing != MMLENS_BACKING_CONTIG && combo->cache == MMLENS_CACHE_WB &&
+	return combo->strategy != MMLENS_STRATEGY_HUGE && combo->cache == MMLENS_CACHE_WB &&
 	       (is_normal(combo) || combo->strategy != MMLENS_STRATEGY_REMAP);
 }
 
@@ -109,6 +113,7 @@ static bool can_be_lost(const struct combo *combo)
 	self->fd = device_make(self->combo.words, 0); \
 	ASSERT_LE(0, self->fd) TH_LOG("%s: %s", self->combo.words, strerror(-self->fd)); \
 	self->map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0); \
+	ASSERT_NE(MAP_FAILED, self->map) TH_LOG("%s: %s", self->combo.words, strerror(errno)); \
 	fill_pages(self->map, PAGES, 1); \
 	ASSERT_TRUE(lose(self->fd, self->map + LOST * self->page)); \
 	munmap(self->map, self->size); \
@@ -152,6 +157,35 @@ TEST_F_TIMEOUT(hwpoison, is_not_mapped, 300)
 	}
 }
 
+/* Who can read it already cannot write to it from then on. */
+TEST_F_TIMEOUT(hwpoison, does_not_become_writable, 300)
+{
+	for_each_combo(&self->combo) {
+		bool is_mixed = self->combo.kind == MMLENS_PAGE_KIND_MIXED;
+		char *lost;
+
+		if (!can_be_lost(&self->combo) || !(self->combo.track || is_mixed))
+			continue;
+		self->fd = device_make(self->combo.words, 0);
+		ASSERT_LE(0, self->fd);
+		self->map = device_map(self->fd, RW, MAP_SHARED, PAGES, 0);
+		ASSERT_NE(MAP_FAILED, self->map);
+		lost = self->map + LOST * self->page;
+		ASSERT_TRUE(pages_are_zero(self->map, PAGES));
+		ASSERT_TRUE(lose(self->fd, lost));
+		EXPECT_EQ(0, access_signal(lost, false)) TH_LOG("%s", self->combo.words);
+		EXPECT_TRUE(is_told(lost, true)) TH_LOG("%s", self->combo.words);
+		EXPECT_EQ(0, access_signal(lost + self->page, true));
+		if (self->combo.track) {
+			__u64 bits = 0;
+
+			EXPECT_EQ(0, device_dirty(self->fd, 0, PAGES, 0, &bits, NULL));
+			EXPECT_EQ(1 << (LOST + 1), bits);
+		}
+		DROP();
+	}
+}
+
 /* Else the machine would stop: in the kernel nobody can be killed instead. */
 TEST_F_TIMEOUT(hwpoison, is_not_touched_by_the_kernel, 300)
 {
@@ -185,6 +219,38 @@ TEST_F_TIMEOUT(hwpoison, is_not_touched_by_the_kernel, 300)
 		EXPECT_EQ(EIO, errno);
 		DROP();
 	}
+}
+
+/* The pages of a huge one can be mapped one by one, too. */
+TEST_F_TIMEOUT(hwpoison, leaves_the_rest_of_a_huge_page, 120)
+{
+	size_t pages = pmd_size() / self->page;
+	char *command = read_file("/proc/cmdline", NULL);
+
+	if (!has_huge_pages())
+		SKIP(return, "no transparent huge pages");
+	/* It goes back to the allocator as a whole, which looks at it with this alone. */
+	if (!strstr(command, "page_poison=1"))
+		SKIP(return, "what is lost would be in use again; boot with page_poison=1");
+	ASSERT_EQ(0, knob_set("/sys/kernel/mm/transparent_hugepage/enabled", "always"));
+	self->fd = device_make("contig,normal,huge", pages);
+	if (self->fd == -ENOMEM)
+		SKIP(return, "no memory that is contiguous enough");
+	ASSERT_LE(0, self->fd);
+	self->map = device_map(self->fd, RW, MAP_SHARED, pages, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	fill_pages(self->map, pages, 1);
+	EXPECT_EQ(1, device_done(self->fd, MMLENS_OP_HUGE_FAULT));
+	ASSERT_TRUE(lose(self->fd, self->map));
+	EXPECT_EQ(0, device_revoke(self->fd, 0));
+	EXPECT_EQ(0, device_restore(self->fd));
+	EXPECT_TRUE(is_told(self->map, false));
+	EXPECT_TRUE(is_told(self->map, true));
+	EXPECT_EQ(0, access_signal(self->map + self->page, true));
+	EXPECT_EQ(1, device_done(self->fd, MMLENS_OP_HUGE_FAULT));
+	EXPECT_EQ(0, device_op(self->fd, MMLENS_OP_HUGE_FAULT).outcome[MMLENS_OUTCOME_ERROR]);
+	munmap(self->map, pmd_size());
+	close(self->fd);
 }
 
 TEST_HARNESS_MAIN

@@ -185,7 +185,7 @@ impl Mapper<'_> {
         if is_remap && is_sound() && self.memory.backing.remap(&vma, self.pgoff)? {
             return Ok(self.done(vma));
         }
-        for index in (0..self.pages).filter(|&index| is_eager && self.is_sound(index)) {
+        for index in (0..self.pages).filter(|_| is_eager) {
             let page = self.memory.backing.page(self.pgoff + index).ok_or(EFAULT)?;
             vma.insert_page(index, page)?;
         }

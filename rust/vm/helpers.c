@@ -36,10 +36,10 @@ int mmlens_init_pseudo(struct fs_context *fc)
 	return init_pseudo(fc, 0x6d6d6c6e) ? 0 : -ENOMEM;
 }
 
-/* None whose memory is broken. */
+/* Not if its memory is broken: faults tell of that. */
 int mmlens_insert_page(struct vm_area_struct *vma, unsigned long addr, struct page *page)
 {
-	return PageHWPoison(page) ? -EFAULT : vm_insert_page(vma, addr, page);
+	return PageHWPoison(page) ? 0 : vm_insert_page(vma, addr, page);
 }
 
 /*

@@ -323,10 +323,10 @@ impl<'a, T: VmOperations> ReadyVma<'a, T> {
 }
 
 impl<T: VmOperations<Kind = MixedMap>> ReadyVma<'_, T> {
-    /// Maps a page as page `index` of the VMA.
+    /// Maps a page as page `index` of the VMA. One whose memory is broken is left to faults, which tell
+    /// of it.
     ///
-    /// Errors: `EFAULT` past the end, and for broken memory; `ENOMEM`, `EBUSY`; `EINVAL` for a page that
-    /// cannot be mapped.
+    /// Errors: `EFAULT` past the end; `ENOMEM`, `EBUSY`; `EINVAL` for a page that cannot be mapped.
     pub(crate) fn insert_page(&self, index: usize, page: HeldPage<'_>) -> Result {
         let address = self.address(index)?;
         // SAFETY: The VMA is `VM_MIXEDMAP`, and the page is there.

@@ -170,6 +170,16 @@ fn mixed_fault(buffer: &Buffer, fault: &VmFault<'_, Mixed>) -> Result<Outcome, F
     end(watch, count, result).map(Outcome::Installed)
 }
 
+/// Whether a frame that is mapped may become writable.
+fn may_be_written(buffer: &Buffer, pgoff: usize) -> Result<(), Failure> {
+    let memory = buffer.memory().ok_or(Failure::Sigbus)?;
+    if buffer.is_revoked() {
+        return Err(Failure::Sigbus);
+    }
+    memory.backing.sound_pfn(pgoff)?;
+    Ok(())
+}
+
 operations! {
     /// Frame by frame, or by `mmap`.
     frames Frames: PfnMap {
@@ -241,11 +251,13 @@ operations! {
             fault: &VmFault<'_, Self>,
         ) -> Result<PfnMkwrite, Failure> {
             let watch = Watch::fault(Op::PfnMkwrite, fault);
-            if buffer.is_revoked() {
-                return Err(watch.fail(Failure::Sigbus));
+            match may_be_written(buffer, fault.pgoff()) {
+                Ok(()) => {
+                    watch.end(Ending::Done, 1);
+                    Ok(PfnMkwrite::Writable)
+                }
+                Err(failure) => Err(watch.fail(failure)),
             }
-            watch.end(Ending::Done, 1);
-            Ok(PfnMkwrite::Writable)
         }
     }
 }

@@ -49,11 +49,15 @@ where
 }
 
 /// Maps a compound page. Its lock is held until it is mapped, as that of a small one.
+///
+/// Whether its memory is broken is asked of the first page only, as of frames: all 512 would take as
+/// long as the fault.
 fn folio(buffer: &Buffer, fault: &HugeFault<'_, Folios>) -> Result<HugeOutcome, Failure> {
     let Some(range) = fault.range() else {
         return Ok(HugeOutcome::Fallback);
     };
-    if buffer.memory().is_none_or(|m| range.end > m.pages()) {
+    let cannot = |m: &Memory| range.end > m.pages() || m.backing.is_broken(range.start);
+    if buffer.memory().is_none_or(cannot) {
         return Ok(HugeOutcome::Fallback);
     }
     fault.insert_folio(&pages::wanted(buffer, range.start)?)
@@ -65,9 +69,10 @@ fn run(buffer: &Buffer, fault: &HugeFault<'_, Frames>) -> Result<HugeOutcome, Fa
         return Ok(HugeOutcome::Fallback);
     };
     let entered = frames::enter(buffer)?;
-    match entered.memory.backing.frames(range.start, range.len()) {
-        Some(frames) => fault.insert_pfn(frames),
-        None => Ok(HugeOutcome::Fallback),
+    let backing = &entered.memory.backing;
+    match backing.frames(range.start, range.len()) {
+        Some(frames) if !backing.is_broken(range.start) => fault.insert_pfn(frames),
+        _ => Ok(HugeOutcome::Fallback),
     }
 }
 

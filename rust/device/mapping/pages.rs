@@ -23,12 +23,12 @@ pub(super) fn wanted(buffer: &Buffer, pgoff: usize) -> Result<LockedRef, Failure
     // `mmap` has checked the bounds, and a VMA cannot grow. Still, what is asked for here decides.
     let memory = buffer.memory().ok_or(Failure::Sigbus)?;
     let page = memory.backing.page_or_allocate(pgoff)?;
-    if page.is_poisoned() {
-        return Err(Failure::HwPoison);
-    }
     let page = page.get_locked().ok_or(Failure::Killed)?;
     if buffer.is_revoked() {
         return Err(Failure::Sigbus);
+    }
+    if page.page().is_poisoned() {
+        return Err(Failure::HwPoison);
     }
     Ok(page)
 }
@@ -127,12 +127,15 @@ where
         Ok(page) => page,
         Err(failure) => return Err(watch.fail(failure)),
     };
-    let dirty = buffer.memory().and_then(|m| m.dirty.as_ref());
+    let memory = buffer.memory();
     if buffer.is_revoked() {
         return Err(watch.fail(Failure::Sigbus));
     }
+    if memory.is_some_and(|m| m.backing.is_broken(fault.pgoff())) {
+        return Err(watch.fail(Failure::HwPoison));
+    }
     // The page stays locked until its entry is writable: see `device::dirty`.
-    if let Some(dirty) = dirty {
+    if let Some(dirty) = memory.and_then(|m| m.dirty.as_ref()) {
         buffer.mark_dirty(dirty, fault.pgoff());
     }
     watch.end(Ending::Done, 1);
