@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,8 +20,10 @@
 #include "lib/knobs.h"
 #include "lib/lens.h"
 #include "lib/module.h"
+#include "lib/proc.h"
 #include "lib/quiet.h"
 #include "lib/util.h"
+#include "lib/walk.h"
 
 #define SECONDS effort(4)
 #define TIMEOUT 7200
@@ -301,10 +304,9 @@ TEST_F_TIMEOUT(targets, that_are_killed_for_want_of_memory, TIMEOUT)
 		usleep(10000);
 }
 
-/* Has some memory, and then next to no time, also not to exit: somebody else spins there. */
-static void have_no_time(void *arg)
+/* Has some memory. */
+static void have_memory(void *arg)
 {
-	const struct sched_param none = { };
 	const size_t bytes = 32 << 20;
 	char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -313,6 +315,14 @@ static void have_no_time(void *arg)
 	madvise(map, bytes / 2, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < bytes; i += page_size())
 		map[i] = 1;
+}
+
+/* And then next to no time, also not to exit: somebody else spins there. */
+static void have_no_time(void *arg)
+{
+	const struct sched_param none = { };
+
+	have_memory(arg);
 	if (sched_setscheduler(0, SCHED_IDLE, &none))
 		_exit(1);
 }
@@ -344,7 +354,7 @@ TEST_F_TIMEOUT(targets, that_lose_their_memory_before_they_exit, TIMEOUT)
 	}
 	run_on(1);
 	end = time(NULL) + SECONDS;
-	while (time(NULL) < end || ((!without || !seen.exits) && time(NULL) < end + PATIENCE)) {
+	while (time(NULL) < end || (!seen.exits && time(NULL) < end + PATIENCE)) {
 		unsigned long until = seen.looks + 300;
 		const char *wrong;
 		pid_t reaper;
@@ -385,8 +395,41 @@ TEST_F_TIMEOUT(targets, that_lose_their_memory_before_they_exit, TIMEOUT)
 	target_end(hog);
 	TH_LOG("%lu looks, %lu at memory that was taken; %lu killed, %lu of them reaped; %lu exits",
 	       seen.looks, without, killed, reaped, seen.exits);
-	EXPECT_LT(0, without);
 	EXPECT_LT(0, seen.exits);
+}
+
+/* One that is held between the two, where it tells its tracer that it is about to exit. */
+TEST_F_TIMEOUT(targets, that_have_lost_their_memory, 300)
+{
+	static struct mmlens_run runs[64];
+	const int exits = SIGTRAP | PTRACE_EVENT_EXIT << 8;
+	struct mmlens_walk walk;
+	struct seen seen = { };
+	int status;
+
+	self->other = target_start(have_memory, NULL);
+	ASSERT_LT(0, self->other);
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, self->other, NULL, PTRACE_O_TRACEEXIT));
+	ASSERT_EQ(0, kill_and_reap(self->other));
+	do {
+		ASSERT_EQ(self->other, waitpid(self->other, &status, 0));
+	} while (WIFSTOPPED(status) && status >> 8 != exits);
+	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_EQ(0, proc_number(self->other, "status", "RssAnon"));
+	walk = walk_of(self->other, MMLENS_FORM_RUNS);
+	walk.required = MMLENS_PT_PRESENT | MMLENS_PT_PAGE_ANON;
+	EXPECT_EQ(0, walk_call(self->fd, &walk, runs, sizeof(runs)));
+	EXPECT_EQ(0, walk.records);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(NULL, walk_all_forms(self->fd, self->other, &seen));
+		EXPECT_EQ(NULL, read_all_files(self->other, &seen));
+	}
+	EXPECT_LT(0, seen.looks);
+	EXPECT_EQ(0, seen.exits);
+	EXPECT_EQ(0, ptrace(PTRACE_CONT, self->other, NULL, NULL));
+	EXPECT_EQ(self->other, waitpid(self->other, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+	self->other = 0;
 }
 
 /* One who does nothing but to look. */
