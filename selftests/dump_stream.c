@@ -87,7 +87,7 @@ TEST_F_TIMEOUT(stream, pieces_of_any_size_make_the_same_text, 120)
 	}
 }
 
-TEST_F(stream, any_offset_can_be_read)
+TEST_F_TIMEOUT(stream, any_offset_can_be_read, 200)
 {
 	char *whole = lens_read(self->target, "entries", NULL), piece[512];
 	size_t len = strlen(whole);
@@ -121,7 +121,7 @@ TEST_F(stream, any_offset_can_be_read)
 	close(fd);
 }
 
-TEST_F(stream, readers_do_not_disturb_each_other)
+TEST_F_TIMEOUT(stream, readers_do_not_disturb_each_other, 200)
 {
 	char *whole = lens_read(self->target, "entries", NULL), a[100], b[333];
 	int one = lens_open(self->target, "entries"), two = lens_open(self->target, "entries");
