@@ -354,7 +354,7 @@ TEST_F_TIMEOUT(targets, that_lose_their_memory_before_they_exit, TIMEOUT)
 	}
 	run_on(1);
 	end = time(NULL) + SECONDS;
-	while (time(NULL) < end || (!seen.exits && time(NULL) < end + PATIENCE)) {
+	while (time(NULL) < end || ((!reaped || !seen.exits) && time(NULL) < end + PATIENCE)) {
 		unsigned long until = seen.looks + 300;
 		const char *wrong;
 		pid_t reaper;
@@ -395,20 +395,33 @@ TEST_F_TIMEOUT(targets, that_lose_their_memory_before_they_exit, TIMEOUT)
 	target_end(hog);
 	TH_LOG("%lu looks, %lu at memory that was taken; %lu killed, %lu of them reaped; %lu exits",
 	       seen.looks, without, killed, reaped, seen.exits);
+	EXPECT_LT(0, reaped);
 	EXPECT_LT(0, seen.exits);
+}
+
+/* How many runs of anonymous pages WALK tells of, as far as there is room; a negative errno. */
+static long anon_runs(int fd, pid_t pid)
+{
+	static struct mmlens_run runs[64];
+	struct mmlens_walk walk = walk_of(pid, MMLENS_FORM_RUNS);
+	int ret;
+
+	walk.required = MMLENS_PT_PRESENT | MMLENS_PT_PAGE_ANON;
+	ret = walk_call(fd, &walk, runs, sizeof(runs));
+	return ret ? ret : (long)walk.records;
 }
 
 /* One that is held between the two, where it tells its tracer that it is about to exit. */
 TEST_F_TIMEOUT(targets, that_have_lost_their_memory, 300)
 {
-	static struct mmlens_run runs[64];
 	const int exits = SIGTRAP | PTRACE_EVENT_EXIT << 8;
-	struct mmlens_walk walk;
 	struct seen seen = { };
 	int status;
 
 	self->other = target_start(have_memory, NULL);
 	ASSERT_LT(0, self->other);
+	EXPECT_LT(0, proc_number(self->other, "status", "RssAnon"));
+	EXPECT_LT(0, anon_runs(self->fd, self->other));
 	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, self->other, NULL, PTRACE_O_TRACEEXIT));
 	ASSERT_EQ(0, kill_and_reap(self->other));
 	do {
@@ -416,10 +429,7 @@ TEST_F_TIMEOUT(targets, that_have_lost_their_memory, 300)
 	} while (WIFSTOPPED(status) && status >> 8 != exits);
 	ASSERT_TRUE(WIFSTOPPED(status));
 	EXPECT_EQ(0, proc_number(self->other, "status", "RssAnon"));
-	walk = walk_of(self->other, MMLENS_FORM_RUNS);
-	walk.required = MMLENS_PT_PRESENT | MMLENS_PT_PAGE_ANON;
-	EXPECT_EQ(0, walk_call(self->fd, &walk, runs, sizeof(runs)));
-	EXPECT_EQ(0, walk.records);
+	EXPECT_EQ(0, anon_runs(self->fd, self->other));
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(NULL, walk_all_forms(self->fd, self->other, &seen));
 		EXPECT_EQ(NULL, read_all_files(self->other, &seen));
