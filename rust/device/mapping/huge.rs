@@ -50,8 +50,8 @@ where
 
 /// Maps a compound page. Its lock is held until it is mapped, as that of a small one.
 ///
-/// Whether its memory is broken is asked of the first page only, as of frames: all 512 would take as
-/// long as the fault.
+/// Whether its memory is broken is asked of the first page only, as of frames, and not of all 512 in
+/// each fault: the machine tells the process of the others.
 fn folio(buffer: &Buffer, fault: &HugeFault<'_, Folios>) -> Result<HugeOutcome, Failure> {
     let Some(range) = fault.range() else {
         return Ok(HugeOutcome::Fallback);
